@@ -1,0 +1,163 @@
+"""Folders that are either complete or not there: the commit protocol for everything we store.
+
+Write into a temporary sibling, fsync files and folders, write `manifest.json` with hashes last, rename,
+fsync the parent. Readers ignore a folder without a valid manifest, so a crash at any point leaves
+the old state or the new one, never a mix.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tunesmith.errors import ArtifactCorrupt
+from tunesmith.failpoints import failpoint
+from tunesmith.schema import Strict
+
+MANIFEST = "manifest.json"
+_TEMPORARY = ".partial-"
+
+
+class FileEntry(Strict):
+    """Size in bytes and SHA-256 of one file of an artifact."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(Strict):
+    """What a folder holds and what it was made from."""
+
+    kind: str
+    files: dict[str, FileEntry]
+    lineage: dict[str, Any] = {}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the names and hashes of the files: the identity of the content."""
+        text = "\n".join(f"{name} {entry.sha256}" for name, entry in sorted(self.files.items()))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def commit_folder(
+    target: Path, *, kind: str, write: Callable[[Path], None], lineage: dict[str, Any] | None = None
+) -> Manifest:
+    """Make the folder `target` out of what `write` puts into a temporary one, all or nothing.
+
+    A `target` that exists is replaced. `kind` also names the failpoints, `<kind>.before_rename` etc.
+
+    Raises:
+        OSError: the disk refused; nothing of `target` was changed.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f"{_TEMPORARY}{target.name}-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        failpoint(f"{kind}.before_write")
+        write(temporary)
+        failpoint(f"{kind}.before_manifest")
+        manifest = _seal(temporary, kind=kind, lineage=lineage or {})
+        failpoint(f"{kind}.before_rename")
+        if target.exists():
+            shutil.rmtree(target)
+        os.rename(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    fsync_folder(target.parent)
+    failpoint(f"{kind}.after_rename")
+    return manifest
+
+
+def _seal(folder: Path, *, kind: str, lineage: dict[str, Any]) -> Manifest:
+    files: dict[str, FileEntry] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            fsync_folder(path)
+            continue
+        files[path.relative_to(folder).as_posix()] = FileEntry(
+            bytes=path.stat().st_size, sha256=sha256_file(path, sync=True)
+        )
+    manifest = Manifest(kind=kind, files=files, lineage=lineage)
+    write_durably(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+    fsync_folder(folder)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a committed folder, or None where there is no valid one."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValidationError, UnicodeDecodeError):
+        return None
+
+
+def verify(folder: Path) -> Manifest:
+    """Hash every file of `folder` against its manifest.
+
+    Raises:
+        ArtifactCorrupt: no valid manifest, or a file is missing or differs.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise ArtifactCorrupt(f"{folder} has no valid {MANIFEST}", hint="the folder is incomplete")
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != entry.bytes or sha256_file(path) != entry.sha256:
+            raise ArtifactCorrupt(f"{path} does not match its manifest", hint="the file was changed")
+    return manifest
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether `folder` is committed and every file matches its hash."""
+    try:
+        verify(folder)
+    except (ArtifactCorrupt, OSError):
+        return False
+    return True
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Delete what interrupted commits left in `parent`. Call it only while nobody else writes there."""
+    for leftover in parent.glob(f"{_TEMPORARY}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def sha256_file(path: Path, *, sync: bool = False) -> str:
+    """SHA-256 of a file in hexadecimal; with `sync`, its content is also made durable."""
+    with path.open("rb") as file:
+        hasher = hashlib.file_digest(file, "sha256")
+        if sync:
+            os.fsync(file.fileno())
+    return hasher.hexdigest()
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Replace the file `path` by `text`, durable on return, never half-written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    fsync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_durably` of readable JSON."""
+    write_durably(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
