@@ -109,8 +109,14 @@ def verify(folder: Path) -> Manifest:
         raise ArtifactCorrupt(f"{folder} has no valid {MANIFEST}", hint="the folder is incomplete")
     for name, entry in manifest.files.items():
         path = folder / name
-        if not path.is_file() or path.stat().st_size != entry.bytes or sha256_file(path) != entry.sha256:
-            raise ArtifactCorrupt(f"{path} does not match its manifest", hint="the file was changed")
+        if (
+            not path.is_file()
+            or path.stat().st_size != entry.bytes
+            or sha256_file(path) != entry.sha256
+        ):
+            raise ArtifactCorrupt(
+                f"{path} does not match its manifest", hint="the file was changed"
+            )
     return manifest
 
 

@@ -23,7 +23,12 @@ class Strict(BaseModel):
 
 
 def setting(
-    default: Any, meaning: str, *, unit: str = "", band: tuple[float, float] | None = None, **checks: Any
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = "",
+    band: tuple[float, float] | None = None,
+    **checks: Any,
 ) -> Any:
     """A documented field: its one-line meaning, unit, default and sensible band, written once.
 
@@ -69,7 +74,9 @@ def check_name(name: str) -> str:
     if not name:
         raise NameInvalid("a name may not be empty", hint=hint)
     if len(name) > MAX_NAME_CHARACTERS:
-        raise NameInvalid(f"the name {shown} has {len(name)} characters, 128 are allowed", hint=hint)
+        raise NameInvalid(
+            f"the name {shown} has {len(name)} characters, 128 are allowed", hint=hint
+        )
     if unicodedata.normalize("NFKC", name) != name:
         raise NameInvalid(f"the name {shown} has look-alike characters", hint=hint)
     for character in name:
@@ -112,7 +119,9 @@ _Loader.yaml_implicit_resolvers = {
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*([eE][-+]?\d+)|\d[\d_]*\.[\d_]*|\.\d+([eE][-+]?\d+)?|\.(inf|nan))$"),
+    re.compile(
+        r"[-+]?(\d[\d_]*\.?[\d_]*([eE][-+]?\d+)|\d[\d_]*\.[\d_]*|\.\d+([eE][-+]?\d+)?|\.(inf|nan))$"
+    ),
     list("-+0123456789."),
 )
 
@@ -127,7 +136,7 @@ def parse_yaml(text: str, *, source: str) -> Any:
         node = yaml.compose(text, Loader=_Loader)
         if node is not None:
             _refuse_duplicate_keys(node, source=source)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -193,7 +202,9 @@ def with_overrides(values: dict[str, Any], overrides: list[str]) -> dict[str, An
     for override in overrides:
         path, separator, text = override.partition("=")
         if not separator or not path.strip():
-            raise RecipeInvalid(f"--set {override}: expected key=value", hint="for example training.epochs=2")
+            raise RecipeInvalid(
+                f"--set {override}: expected key=value", hint="for example training.epochs=2"
+            )
         target: Any = result
         *parents, last = path.strip().split(".")
         for part in parents:
@@ -216,7 +227,8 @@ def _explain(error: ValidationError, kind: type[BaseModel], *, source: str) -> R
         near = difflib.get_close_matches(location[-1], allowed, n=1, cutoff=0.5)
         guess = f"did you mean {near[0]!r}? " if near else ""
         return RecipeInvalid(
-            f"{source}: unknown key {path!r}{more}", hint=f"{guess}valid keys here: {', '.join(allowed)}"
+            f"{source}: unknown key {path!r}{more}",
+            hint=f"{guess}valid keys here: {', '.join(allowed)}",
         )
     if problem["type"] == "missing":
         return RecipeInvalid(f"{source}: the key {path!r} is required{more}")
@@ -273,7 +285,9 @@ def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text on every machine."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def digest(value: Any) -> str:
@@ -281,7 +295,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def choose(table: Mapping[str, S] | Mapping[str, Callable[..., Any]], key: str, *, what: str) -> Any:
+def choose(
+    table: Mapping[str, S] | Mapping[str, Callable[..., Any]], key: str, *, what: str
+) -> Any:
     """Look `key` up in a table of choices.
 
     Raises:

@@ -1,0 +1,11 @@
+"""The family of methods: one literal table."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from tunesmith.modeling.methods import full, lora
+from tunesmith.modeling.methods.protocol import Method, trainable_parameters
+
+METHODS: Mapping[str, Method] = {"lora": cast(Method, lora), "full": cast(Method, full)}
+
+__all__ = ["METHODS", "Method", "trainable_parameters"]

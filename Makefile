@@ -1,0 +1,50 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check lock format clean bench
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
+
+.venv/runtime: requirements/lock.txt pyproject.toml
+	@echo "· creating .venv with the pinned packages (about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet -r requirements/lock.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: .venv/runtime requirements/lock-dev.txt
+	@echo "· adding the packages for tests and gates"
+	@$(BIN)/pip install --quiet -r requirements/lock-dev.txt
+	@touch $@
+
+demo: .venv/runtime  ## fine-tune a real model on the sample data and compare it with its base
+	@bash examples/nl2json/demo.sh
+
+test: .venv/dev  ## run the test suite
+	@$(BIN)/python -m pytest
+
+check: .venv/dev  ## run the gates: lint, format, types, layers, docstrings
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/pydoclint --quiet tunesmith
+	@$(BIN)/basedpyright
+
+format: .venv/dev  ## format the code
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+resume-matrix: .venv/dev  ## kill training at many random steps and compare the final bytes
+	@$(BIN)/python -m tests.proofs.resume_matrix
+
+bench: .venv/runtime  ## benchmarks P1, P2, P3 against TRL in an environment of its own
+	@$(BIN)/python -m benchmarks.training
+
+lock:  ## resolve the dependencies anew and pin them
+	@bash requirements/lock.sh
+
+clean:  ## remove the environment and the demo's results
+	rm -rf .venv .tunesmith

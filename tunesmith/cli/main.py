@@ -1,0 +1,80 @@
+"""The command line: it translates words into use cases and results into text, nothing else."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from tunesmith.cli import chat, data, models, runs, train
+from tunesmith.errors import TunesmithError
+
+app = typer.Typer(
+    name="tunesmith",
+    help="Turn your own data into a better language model: import, check, fine-tune, compare.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
+app.command("train")(train.train)
+app.command("chat")(chat.chat)
+app.command("compare")(chat.compare)
+app.command("evaluate")(chat.evaluate)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Turn your own data into a better language model: import, check, fine-tune, compare."""
+    if version:
+        from tunesmith import __version__
+
+        typer.echo(f"tunesmith {__version__}")
+        raise typer.Exit
+
+
+def run() -> None:
+    """The `tunesmith` command: every error is one sentence and an exit code."""
+    _quiet_libraries()
+    try:
+        app()
+    except TunesmithError as error:
+        _say_error(error.message, error.hint)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:  # the reader of our output has left, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except Exception as error:
+        if os.environ.get("TUNESMITH_DEBUG"):
+            raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+        _say_error(
+            f"unexpected {type(error).__name__}: {reason}",
+            "this is a defect of Tunesmith; TUNESMITH_DEBUG=1 shows where",
+        )
+        raise SystemExit(1) from None
+
+
+def _say_error(message: str, hint: str) -> None:
+    typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(message, err=True)
+    if hint:
+        typer.secho("  next: ", fg="cyan", nl=False, err=True)
+        typer.echo(hint, err=True)
+
+
+def _quiet_libraries() -> None:
+    """Nothing a library logs at import is for the user; what is wrong we say ourselves."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,217 @@
+"""A source file becomes an immutable dataset version, named by its content."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TextIO, TypeAlias
+
+from tunesmith import artifacts, schema
+from tunesmith.data.formats import (
+    FORMATS,
+    Detection,
+    Format,
+    RowRejected,
+    check_mapping,
+    detect,
+    rename,
+)
+from tunesmith.data.sources import NumberedRow, read_rows
+from tunesmith.data.statistics import DatasetStats, ImportTally
+from tunesmith.data.storage import NumberedExample, stream_examples, write_examples
+from tunesmith.errors import DatasetRejected, NotFound
+
+OnProgress: TypeAlias = Callable[[int], None]
+"""Called now and then with the number of rows or examples done."""
+
+_DATA, _REJECTED, _STATS = "data.parquet", "rejected.jsonl", "stats.json"
+_NUM_SAMPLED_ROWS = 100
+_PROGRESS_EVERY = 1000
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """An imported dataset version.
+
+    Attributes:
+        id: 16 hexadecimal digits of the SHA-256 over its examples in order.
+        folder: where its files are.
+        stats: what the import counted.
+        existed: whether the import found it already there.
+    """
+
+    id: str
+    folder: Path
+    stats: DatasetStats
+    existed: bool = False
+
+    @property
+    def num_examples(self) -> int:
+        """How many examples it holds."""
+        return self.stats.num_examples
+
+
+def import_dataset(
+    source: Path,
+    *,
+    into: Path,
+    format: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    max_rejected_percent: float = 0.0,
+    on_progress: OnProgress = lambda num_rows: None,
+) -> DatasetVersion:
+    """Import `source` as the version folder `into / <version id>`, or find that it is there.
+
+    Args:
+        source: a file that `read_rows` reads.
+        into: the folder of all versions.
+        format: a key of `FORMATS`; recognised by the columns if None.
+        mapping: columns of the file by field of the format, such as `{"prompt": "question"}`.
+        max_rejected_percent: up to this share of rows may be no examples; they are left out, with
+            their reasons in `rejected.jsonl`.
+        on_progress: called with the number of rows read.
+
+    Raises:
+        NotFound: there is no such file or format.
+        DatasetRejected: the file is malformed, of no known format, or has more rejected rows than
+            allowed. Nothing is left behind.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    # The id is known only after the pass; the name is one that `remove_leftovers` clears up.
+    with TemporaryDirectory(prefix=".partial-import-", dir=into) as temporary:
+        staged = Path(temporary)
+        plan = _plan(source, format=format, mapping=mapping or {})
+        tally = _stage(staged, plan, on_progress=on_progress)
+        _check_rejected(tally, source, allowed_percent=max_rejected_percent)
+        target = into / tally.version_id
+        if artifacts.is_intact(target):
+            return open_version(target, existed=True)
+        stats = tally.stats(plan.detection, columns=plan.columns)
+        artifacts.write_json(staged / _STATS, stats.model_dump())
+        artifacts.commit_folder(
+            target,
+            kind="dataset",
+            write=lambda folder: _move_files(staged, folder),
+            lineage=_lineage(source, plan),
+        )
+    return open_version(target)
+
+
+def open_version(folder: Path, *, existed: bool = False) -> DatasetVersion:
+    """Open a version that was imported.
+
+    Raises:
+        NotFound: `folder` is no committed dataset version.
+    """
+    manifest = artifacts.read_manifest(folder)
+    if manifest is None or manifest.kind != "dataset":
+        raise NotFound(f"{folder} is not a dataset version", hint="import the dataset again")
+    stats = DatasetStats.model_validate_json((folder / _STATS).read_text("utf-8"))
+    return DatasetVersion(id=folder.name, folder=folder, stats=stats, existed=existed)
+
+
+def read_examples(version: DatasetVersion) -> Iterator[NumberedExample]:
+    """Stream the examples of `version`, each with the row of its source."""
+    return stream_examples(version.folder / _DATA)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How to read one source."""
+
+    rows: Iterator[NumberedRow]
+    detection: Detection
+    mapping: Mapping[str, str]
+
+    @property
+    def format(self) -> Format:
+        return FORMATS[self.detection.format]
+
+    @property
+    def columns(self) -> set[str]:
+        """Columns of the file that are read."""
+        return {self.mapping.get(field, field) for field in self.format.columns}
+
+
+def _plan(source: Path, *, format: str | None, mapping: Mapping[str, str]) -> _Plan:
+    if format is not None:
+        schema.choose(FORMATS, format, what="format")  # pyright: ignore[reportArgumentType]
+    rows = read_rows(source)
+    sample = list(islice(rows, _NUM_SAMPLED_ROWS))
+    try:
+        check_mapping(mapping, columns={column for _, row in sample for column in row})
+        if format is None:
+            detection = detect([rename(row, mapping) for _, row in sample])
+        else:
+            detection = Detection(format, "chosen by the user")
+    except DatasetRejected as error:
+        raise DatasetRejected(f"{source.name}: {error.message}", hint=error.hint) from error
+    return _Plan(chain(sample, rows), detection, mapping)
+
+
+def _stage(folder: Path, plan: _Plan, *, on_progress: OnProgress) -> ImportTally:
+    tally = ImportTally()
+    with (folder / _REJECTED).open("w", encoding="utf-8") as rejected:
+        examples = _examples(plan, tally=tally, rejected=rejected, on_progress=on_progress)
+        write_examples(folder / _DATA, examples)
+    return tally
+
+
+def _examples(
+    plan: _Plan, *, tally: ImportTally, rejected: TextIO, on_progress: OnProgress
+) -> Iterator[NumberedExample]:
+    """Read row by row; those that are no examples go to `rejected`."""
+    for number, row in plan.rows:
+        tally.see(row)
+        try:
+            example = plan.format.read(rename(row, plan.mapping))
+        except RowRejected as error:
+            reason = RowRejected(_source_field(error.field, plan.mapping), error.reason)
+            tally.reject(number, reason)
+            record = {"row": number, "field": reason.field, "reason": reason.reason}
+            rejected.write(json.dumps(record, ensure_ascii=False) + "\n")
+        else:
+            tally.accept(example)
+            yield number, example
+        if tally.num_rows % _PROGRESS_EVERY == 0:
+            on_progress(tally.num_rows)
+    on_progress(tally.num_rows)
+
+
+def _source_field(field: str, mapping: Mapping[str, str]) -> str:
+    """The path `field` as it is in the file, whose column may have another name."""
+    name = re.split(r"[.\[]", field, maxsplit=1)[0]
+    return mapping.get(name, name) + field[len(name) :]
+
+
+def _check_rejected(tally: ImportTally, source: Path, *, allowed_percent: float) -> None:
+    if tally.first_rejected is None:
+        return
+    row, error = tally.first_rejected
+    where = f"{source.name}, row {row}: {error}"
+    counts = f"{tally.num_rejected} of {tally.num_rows} rows are no examples"
+    if tally.num_examples == 0:
+        raise DatasetRejected(f"{where}; all {counts}", hint="choose another format or mapping")
+    if 100 * tally.num_rejected > allowed_percent * tally.num_rows:
+        raise DatasetRejected(
+            f"{where}; {counts}, {allowed_percent:g} % are allowed",
+            hint="mend them, or pass --allow-rejected PERCENT to import without them",
+        )
+
+
+def _lineage(source: Path, plan: _Plan) -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "source_sha256": artifacts.sha256_file(source),
+        "format": plan.detection.format,
+        "mapping": dict(plan.mapping),
+    }
+
+
+def _move_files(source: Path, target: Path) -> None:
+    for path in source.iterdir():
+        os.rename(path, target / path.name)

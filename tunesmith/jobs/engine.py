@@ -1,0 +1,27 @@
+"""The stages that the control plane calls in process, gathered behind one name."""
+
+from tunesmith.evaluation.answers import Question, Score, ask, evaluate_models, questions_of
+from tunesmith.jobs.run import run_job
+from tunesmith.modeling.answer import ChatModel, Sampling, load_chat_model
+from tunesmith.modeling.gguf import convert_gguf
+from tunesmith.modeling.inspect import ParameterCount, count_parameters
+from tunesmith.modeling.load import check_folder
+from tunesmith.training.plan import TrainingPlan, plan_training
+
+__all__ = [
+    "ChatModel",
+    "ParameterCount",
+    "Question",
+    "Sampling",
+    "Score",
+    "TrainingPlan",
+    "ask",
+    "check_folder",
+    "convert_gguf",
+    "count_parameters",
+    "evaluate_models",
+    "load_chat_model",
+    "plan_training",
+    "questions_of",
+    "run_job",
+]

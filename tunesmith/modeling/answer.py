@@ -1,0 +1,177 @@
+"""A base model, an adapter or a trained model -> answers, with the text rules it was trained with."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.generation.streamers import BaseStreamer
+
+from tunesmith.artifacts import read_manifest
+from tunesmith.errors import ModelRejected
+from tunesmith.modeling.load import load_model, resolve_precision
+from tunesmith.modeling.methods import METHODS, lora
+from tunesmith.schema import Strict, setting
+from tunesmith.text.codec import TextCodec
+from tunesmith.text.conversation import Message
+
+SETTINGS = "tunesmith.json"  # beside trained weights: what using them as they were trained takes
+
+
+class Sampling(Strict):
+    """How the next token is chosen."""
+
+    max_new_tokens: int = setting(256, "longest answer", unit="tokens", ge=1)
+    temperature: float = setting(0.0, "0 always takes the likeliest token", ge=0, band=(0, 1.5))
+    top_p: float = setting(
+        1.0, "choose among the likeliest tokens of this total probability", gt=0, le=1
+    )
+    seed: int = setting(0, "origin of the random choice", ge=0)
+
+
+@dataclass(frozen=True)
+class ChatModel:
+    """A loaded model that answers. `system_prompt` is the one it was trained with, if any."""
+
+    model: PreTrainedModel
+    codec: TextCodec
+    system_prompt: str
+
+    def answer(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        *,
+        sampling: Sampling,
+        batch_size: int = 16,
+        on_progress: Callable[[int], None] = lambda done: None,
+    ) -> list[str]:
+        """The next assistant message of each conversation. Greedy answers do not depend on the batch's order."""
+        prompts = [
+            self.codec.encode_prompt(c, system_prompt=self.system_prompt) for c in conversations
+        ]
+        by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+        answers: dict[int, str] = {}
+        for first in range(0, len(by_length), batch_size):
+            chosen = by_length[first : first + batch_size]
+            for index, answer in zip(
+                chosen, self._answer_batch([prompts[i] for i in chosen], sampling), strict=True
+            ):
+                answers[index] = answer
+            on_progress(len(answers))
+        return [answers[index] for index in range(len(prompts))]
+
+    def stream(
+        self, messages: Sequence[Message], *, sampling: Sampling, on_text: Callable[[str], None]
+    ) -> str:
+        """Answer one conversation, passing on each piece of text as soon as it is certain."""
+        prompt = self.codec.encode_prompt(messages, system_prompt=self.system_prompt)
+        return self._answer_batch([prompt], sampling, streamer=_TextStreamer(self.codec, on_text))[
+            0
+        ]
+
+    def _answer_batch(
+        self, prompts: list[list[int]], sampling: Sampling, *, streamer: BaseStreamer | None = None
+    ) -> list[str]:
+        longest = max(len(prompt) for prompt in prompts)
+        pad = self.codec.end_ids[0]
+        token_ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts])
+        seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+        choice: dict[str, Any] = {
+            "do_sample": False,
+            "temperature": None,
+            "top_p": None,
+            "top_k": None,
+        }
+        if sampling.temperature > 0:
+            torch.manual_seed(sampling.seed)
+            choice = {
+                "do_sample": True,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+            }
+        with torch.inference_mode():
+            output: Any = self.model.generate(
+                input_ids=token_ids.to(self.model.device),
+                attention_mask=seen.to(self.model.device),
+                max_new_tokens=sampling.max_new_tokens,
+                eos_token_id=list(self.codec.end_ids),
+                pad_token_id=pad,
+                streamer=streamer,
+                **choice,
+            )
+        return [self.codec.decode(ids.tolist()).strip() for ids in output[:, longest:]]
+
+
+class _TextStreamer(BaseStreamer):
+    """Turns tokens into text as they come; waits while the end of the text is half a character."""
+
+    def __init__(self, codec: TextCodec, on_text: Callable[[str], None]) -> None:
+        self._codec, self._on_text = codec, on_text
+        self._token_ids: list[int] = []
+        self._shown = ""
+        self._prompt_seen = False
+
+    def put(self, value: Tensor) -> None:
+        """Receive the prompt once, then one token at a time."""
+        if not self._prompt_seen:
+            self._prompt_seen = True
+            return
+        self._token_ids += value.tolist()
+        text = self._codec.decode(self._token_ids)
+        if not text.endswith("\ufffd"):
+            self._on_text(text[len(self._shown) :])
+            self._shown = text
+
+    def end(self) -> None:
+        """Pass on what is left."""
+        rest = self._codec.decode(self._token_ids)[len(self._shown) :]
+        if rest:
+            self._on_text(rest)
+
+
+def load_chat_model(folder: Path) -> ChatModel:
+    """Load a base model folder, an adapter folder or a trained model folder for answering.
+
+    Raises:
+        ModelRejected: the folder is none of these, or an adapter's base has changed since training.
+    """
+    settings = _settings(folder)
+    dtype = resolve_precision("auto")
+    if (folder / lora.CONFIG).is_file():
+        base = _base_of_adapter(folder, settings)
+        model = load_model(base, dtype=dtype, packed=False)
+        config = lora.read_config(folder)
+        METHODS["lora"].apply(model, config, seed=0)
+        METHODS["lora"].restore(model, config, folder)
+    else:
+        base = folder
+        model = load_model(folder, dtype=dtype, packed=False)
+    model.eval()
+    model.generation_config.max_length = None
+    return ChatModel(model, TextCodec.from_folder(base), settings.get("system_prompt", ""))
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = folder / SETTINGS
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def _base_of_adapter(folder: Path, settings: dict[str, Any]) -> Path:
+    recorded = settings.get("base", {})
+    adapter_config = json.loads((folder / lora.CONFIG).read_text("utf-8"))
+    base = Path(recorded.get("folder") or adapter_config["base_model_name_or_path"])
+    if not base.is_dir():
+        raise ModelRejected(
+            f"the base model of {folder} is not at {base}", hint="pull or move it back"
+        )
+    manifest = read_manifest(base)
+    if manifest is not None and recorded and manifest.digest != recorded["digest"]:
+        raise ModelRejected(
+            f"the base model at {base} is not the one {folder.name} was trained on",
+            hint=f"its digest is {manifest.digest[:12]}, trained on {recorded['digest'][:12]}",
+        )
+    return base

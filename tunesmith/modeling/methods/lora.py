@@ -1,0 +1,160 @@
+"""LoRA, saved in PEFT's format (names, shapes and signs of peft/tuners/lora)."""
+
+import json
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from tunesmith.errors import RecipeInvalid
+from tunesmith.modeling.config import TARGET_PRESETS, LoraConfig
+from tunesmith.modeling.kernels.lora import lora_linear
+from tunesmith.schema import choose
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+_PREFIX = "base_model.model."
+
+output_kind = "adapter"
+
+
+class LoraLinear(nn.Module):
+    """A frozen linear layer and its pair: A [rank, inputs] random, B [outputs, rank] zero (correction 1).
+
+    The pair is float32 whatever the base's dtype: small updates would be lost in bf16.
+    """
+
+    def __init__(self, base: nn.Linear, config: LoraConfig, *, generator: torch.Generator) -> None:
+        super().__init__()
+        self.base = base
+        self.scaling = config.resolved_alpha / config.rank
+        self.dropout = config.dropout
+        device = base.weight.device
+        lora_a = torch.empty(config.rank, base.in_features)
+        nn.init.kaiming_uniform_(lora_a, a=math.sqrt(5), generator=generator)
+        self.lora_a = nn.Parameter(lora_a.to(device))
+        self.lora_b = nn.Parameter(torch.zeros(base.out_features, config.rank, device=device))
+        self.enabled = True
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[..., inputs] -> [..., outputs]."""
+        if not self.enabled:
+            return self.base(inputs)
+        if self.training and self.dropout > 0:
+            kept = nn.functional.dropout(inputs, self.dropout)
+            reduced = nn.functional.linear(kept, self.lora_a.to(inputs.dtype))
+            return self.base(inputs) + self.scaling * nn.functional.linear(
+                reduced, self.lora_b.to(inputs.dtype)
+            )
+        return lora_linear(
+            inputs, self.base.weight, self.base.bias, self.lora_a, self.lora_b, self.scaling
+        )
+
+
+def apply(model: PreTrainedModel, config: LoraConfig, *, seed: int) -> None:
+    """Freeze `model` and put a trained pair beside every target layer.
+
+    Raises:
+        RecipeInvalid: a target name that the model does not have, or a rank above a layer's size.
+    """
+    model.requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    for name in target_names(model, config):
+        base = model.get_submodule(name)
+        assert isinstance(base, nn.Linear)
+        largest = min(base.in_features, base.out_features)
+        if config.rank > largest:
+            raise RecipeInvalid(
+                f"method.rank = {config.rank} exceeds {largest}, the smaller side of layer {name}"
+            )
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, LoraLinear(base, config, generator=generator))
+
+
+def target_names(model: PreTrainedModel, config: LoraConfig) -> list[str]:
+    """Full names of the layers that `config.targets` selects, in the model's order.
+
+    Raises:
+        RecipeInvalid: nothing matches, naming what there is.
+    """
+    head = model.get_output_embeddings()
+    linear = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head]
+    kinds = sorted({name.rpartition(".")[2] for name in linear})
+    if any(isinstance(module, Conv1D) for module in model.modules()):
+        raise RecipeInvalid(
+            f"{type(model).__name__} keeps its weights in Conv1D; lora needs linear layers"
+        )
+    if config.targets == "all-linear":
+        return linear
+    preset = isinstance(config.targets, str)
+    wanted = (
+        choose(TARGET_PRESETS, config.targets, what="target preset") if preset else config.targets
+    )
+    unknown = [] if preset else [name for name in wanted if name not in kinds]
+    chosen = [name for name in linear if name.rpartition(".")[2] in wanted]
+    if unknown or not chosen:
+        shown = ", ".join(unknown or wanted)
+        raise RecipeInvalid(
+            f"method.targets: this model has no layer {shown}", hint=f"it has {', '.join(kinds)}"
+        )
+    return chosen
+
+
+def save(model: PreTrainedModel, config: LoraConfig, folder: Path, *, base: Path) -> None:
+    """Write `adapter_model.safetensors` and `adapter_config.json` as PEFT does."""
+    tensors = {
+        f"{_PREFIX}{name}.{kind}.weight": tensor.detach().cpu().contiguous()
+        for name, layer in _lora_layers(model).items()
+        for kind, tensor in (("lora_A", layer.lora_a), ("lora_B", layer.lora_b))
+    }
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    targets = sorted({name.rpartition(".")[2] for name in _lora_layers(model)})
+    settings = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": str(base),
+        "r": config.rank,
+        "lora_alpha": config.resolved_alpha,
+        "lora_dropout": config.dropout,
+        "target_modules": targets,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+    }
+    (folder / CONFIG).write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def restore(model: PreTrainedModel, config: LoraConfig, folder: Path) -> None:
+    """Load the pairs of `folder` into a model that `apply` has prepared."""
+    tensors = load_file(folder / WEIGHTS)
+    with torch.no_grad():
+        for name, layer in _lora_layers(model).items():
+            layer.lora_a.copy_(tensors.pop(f"{_PREFIX}{name}.lora_A.weight"))
+            layer.lora_b.copy_(tensors.pop(f"{_PREFIX}{name}.lora_B.weight"))
+    assert not tensors, f"{folder} has tensors for layers that are not there: {sorted(tensors)[:3]}"
+
+
+def read_config(folder: Path) -> LoraConfig:
+    """The settings of an adapter folder in PEFT's format, as far as this method has them."""
+    settings = json.loads((folder / CONFIG).read_text("utf-8"))
+    return LoraConfig(
+        rank=settings["r"],
+        alpha=settings["lora_alpha"],
+        dropout=settings.get("lora_dropout", 0.0),
+        targets=settings["target_modules"],
+    )
+
+
+def set_enabled(model: PreTrainedModel, enabled: bool) -> None:
+    """Switch all pairs on or off; off, the model is its base."""
+    for layer in _lora_layers(model).values():
+        layer.enabled = enabled
+
+
+def _lora_layers(model: nn.Module) -> dict[str, LoraLinear]:
+    return {
+        name: module for name, module in model.named_modules() if isinstance(module, LoraLinear)
+    }

@@ -1,0 +1,321 @@
+"""Runs: from a recipe to a job, resuming, extending, looking at what came out."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tunesmith.artifacts import Manifest, read_manifest, write_json
+from tunesmith.data.config import DatasetValidation
+from tunesmith.errors import NotFound, ResumeRefused
+from tunesmith.events import Emit, current_history, read_events
+from tunesmith.jobs.folder import EVENTS, JOB, is_locked
+from tunesmith.schema import check_name, parse_yaml, read_text, validate, with_overrides
+from tunesmith.service import engine
+from tunesmith.service.models import find_base
+from tunesmith.store.home import Home
+from tunesmith.training.config import TrainConfig, changed_settings
+from tunesmith.training.job import CHECKPOINTS, RESULT, Extend, Fork, PinnedDataset, TrainJob
+
+Say = Callable[[str], None]
+Status = Literal["finished", "running", "paused", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as lists and pages show it, made from its stored files alone."""
+
+    id: str
+    name: str
+    status: Status
+    step: int
+    total_steps: int
+    loss: float | None
+    validation_loss: float | None
+    base: str
+    method: str
+    created: str
+    folder: str
+    result: str | None
+    message: str
+
+
+def load_recipe(path: Path, overrides: list[str]) -> TrainConfig:
+    """Read a recipe file and apply `--set` overrides.
+
+    Raises:
+        NotFound: there is no such file.
+        RecipeInvalid: naming the key that is wrong and what is allowed.
+    """
+    values = parse_yaml(read_text(path), source=str(path))
+    if isinstance(values, dict):
+        values = with_overrides(values, overrides)
+    return validate(TrainConfig, values, source=str(path))
+
+
+def recipe_of(values: dict[str, Any]) -> TrainConfig:
+    """A recipe from plain values, with the defaults for what they leave out.
+
+    Raises:
+        RecipeInvalid: naming the key that is wrong.
+    """
+    return validate(TrainConfig, values, source="recipe")
+
+
+def prepare_job(
+    home: Home,
+    config: TrainConfig,
+    *,
+    now: datetime,
+    start_from: str | None = None,
+    say: Say = lambda line: None,
+) -> TrainJob:
+    """Pin every name of `config`; nothing is written yet.
+
+    `start_from` is RUN or RUN@STEP whose weights the new run begins with (F76).
+
+    Raises:
+        NotFound: a dataset, base model or run does not exist.
+        ModelRejected: the base model cannot be used.
+    """
+    config = config.resolved()
+    validation = config.data.validation
+    return TrainJob(
+        run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        config=config,
+        train=[_pin_dataset(home, reference) for reference in config.data.train],
+        validation=_pin_dataset(home, validation.dataset)
+        if isinstance(validation, DatasetValidation)
+        else None,
+        base=find_base(home, config.model, say=say),
+        origin=_fork(home, start_from) if start_from else None,
+        cache=str(home.cache / "tokens"),
+    )
+
+
+def _pin_dataset(home: Home, reference: str) -> PinnedDataset:
+    entry = home.find("dataset", reference)
+    folder = home.datasets / entry.id
+    if read_manifest(folder) is None:
+        raise NotFound(f"the files of dataset {reference!r} are gone from {folder}")
+    return PinnedDataset(reference=entry.name, version=entry.id, folder=str(folder))
+
+
+def _fork(home: Home, reference: str) -> Fork:
+    name, _, step_text = reference.partition("@")
+    folder = home.runs / home.find("run", name).id
+    checkpoints = _checkpoint_steps(folder)
+    if not checkpoints:
+        raise NotFound(f"run {name} has no checkpoint to start from")
+    step = int(step_text) if step_text.isdigit() else max(checkpoints)
+    if step not in checkpoints or (step_text and not step_text.isdigit()):
+        known = ", ".join(str(number) for number in sorted(checkpoints))
+        raise NotFound(f"run {name} has no checkpoint {step_text!r}", hint=f"there are: {known}")
+    return Fork(run_id=folder.name, step=step, weights=str(checkpoints[step] / "weights"))
+
+
+def _checkpoint_steps(folder: Path) -> dict[int, Path]:
+    found = (folder / CHECKPOINTS).glob("step-*")
+    return {int(path.name.removeprefix("step-")): path for path in found if read_manifest(path)}
+
+
+def create_run(home: Home, job: TrainJob) -> Path:
+    """Write the job's folder, durable on return, and let its name point to it."""
+    folder = home.runs / job.run_id
+    folder.mkdir(parents=True)
+    write_json(folder / JOB, job.model_dump(mode="json"))
+    home.point("run", job.config.name, job.run_id)
+    return folder
+
+
+def find_equal_run(home: Home, job: TrainJob) -> Path | None:
+    """The newest run that computes the same as `job`, whatever its state."""
+    for entry in reversed(home.entries("run")):
+        folder = home.runs / entry.id
+        if entry.name == job.config.name and read_job(folder).identity == job.identity:
+            return folder
+    return None
+
+
+def read_job(folder: Path) -> TrainJob:
+    """The frozen job of a run."""
+    return TrainJob.model_validate_json((folder / JOB).read_text("utf-8"))
+
+
+def find_run(home: Home, reference: str) -> Path:
+    """The folder of a run by name, `name@id` or id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return home.runs / home.find("run", reference).id
+
+
+def run(folder: Path, *, listener: Emit, plan: Any = None) -> Manifest:
+    """Run or go on with the run of `folder`, in this process."""
+    return engine.load().run_job(folder, listener=listener, plan=plan)
+
+
+def check_resumable(folder: Path, wanted: TrainConfig | None) -> None:
+    """Refuse to resume what cannot go on to the same bits.
+
+    Raises:
+        ResumeRefused: the run is finished, or `wanted` computes something else than its frozen recipe.
+    """
+    job = read_job(folder)
+    changed = changed_settings(job.config, wanted) if wanted is not None else []
+    if changed:
+        raise ResumeRefused(
+            f"run {job.config.name} is frozen; {', '.join(changed)} differ from its recipe",
+            hint="resume it without changes, or "
+            f"fork: tunesmith train RECIPE --from {job.config.name}, or "
+            f"extend: tunesmith runs extend {job.config.name} --epochs N",
+        )
+    if read_manifest(folder / RESULT) is not None:
+        raise ResumeRefused(
+            f"run {job.config.name} is finished",
+            hint=f"to train longer: tunesmith runs extend {job.config.name} --epochs N",
+        )
+
+
+def extend_run(
+    home: Home, folder: Path, *, epochs: int, name: str | None, now: datetime
+) -> TrainJob:
+    """A new job that goes on after the last checkpoint of a finished run, for `epochs` more epochs.
+
+    Weights, optimizer, random state and data order continue; the learning rate takes its course anew
+    over the added steps.
+
+    Raises:
+        ResumeRefused: the run is not finished, or its last checkpoint was deleted.
+        NameInvalid: `name` breaks the rules.
+    """
+    job = read_job(folder)
+    if read_manifest(folder / RESULT) is None:
+        raise ResumeRefused(
+            f"run {job.config.name} is not finished",
+            hint=f"finish it first: tunesmith runs resume {job.config.name}",
+        )
+    steps = _checkpoint_steps(folder)
+    if not steps:
+        raise ResumeRefused(f"run {job.config.name} has no checkpoint left to go on from")
+    last = max(steps)
+    values = job.config.model_dump(mode="json")
+    values["training"]["epochs"] += epochs
+    values["name"] = check_name(name) if name else job.config.name
+    config = validate(TrainConfig, values, source=f"run {job.config.name} + {epochs} epochs")
+    origin = Extend(run_id=folder.name, step=last, checkpoint=str(steps[last]))
+    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return job.model_copy(update={"run_id": run_id, "config": config, "origin": origin})
+
+
+def list_runs(home: Home) -> list[RunView]:
+    """All runs, newest first."""
+    ids = {entry.id: None for entry in home.entries("run")}
+    return [
+        view_run(home.runs / run_id)
+        for run_id in reversed(ids)
+        if (home.runs / run_id / JOB).exists()
+    ]
+
+
+def view_run(folder: Path) -> RunView:
+    """What the files of a run say about it."""
+    job = read_job(folder)
+    history = current_history(read_events(folder / EVENTS))
+    result = read_manifest(folder / RESULT)
+    steps = [event for event in history if event["kind"] == "step"]
+    validations = [event for event in history if event["kind"] == "evaluated"]
+    started = [event for event in history if event["kind"] == "started"]
+    failed = history[-1] if history and history[-1]["kind"] == "failed" else None
+    return RunView(
+        id=folder.name,
+        name=job.config.name,
+        status=_status(folder, history, finished=result is not None),
+        step=steps[-1]["step"] if steps else 0,
+        total_steps=started[-1]["total_steps"] if started else 0,
+        loss=steps[-1]["loss"] if steps else None,
+        validation_loss=validations[-1]["loss"] if validations else None,
+        base=job.base.reference,
+        method=job.config.method.kind,
+        created=f"{folder.name[:4]}-{folder.name[4:6]}-{folder.name[6:8]} {folder.name[9:11]}:{folder.name[11:13]}",
+        folder=str(folder),
+        result=str(folder / RESULT) if result else None,
+        message=f"{failed['message']} {failed['hint']}".strip() if failed else "",
+    )
+
+
+def _status(folder: Path, history: list[dict[str, Any]], *, finished: bool) -> Status:
+    if finished:
+        return "finished"
+    if is_locked(folder):
+        return "running"
+    last = history[-1]["kind"] if history else ""
+    return "paused" if last == "paused" else "failed" if last == "failed" else "interrupted"
+
+
+def find_chat_folder(
+    home: Home, reference: str, *, say: Say = lambda line: None
+) -> tuple[str, Path]:
+    """Where a model to talk to lies: a run's result, a checkpoint RUN@STEP, a base model or a folder.
+
+    Raises:
+        NotFound: it is none of these, or the run has no result yet.
+    """
+    names = {entry.name for entry in home.entries("run")}
+    name, _, step = reference.partition("@")
+    if name in names and step.isdigit():
+        return reference, Path(_fork(home, reference).weights)
+    if name in names:
+        folder = find_run(home, reference)
+        if read_manifest(folder / RESULT) is None:
+            raise NotFound(
+                f"run {name} is not finished",
+                hint=f"tunesmith runs resume {name}, or use {name}@STEP",
+            )
+        return reference, folder / RESULT
+    if Path(reference).is_dir():
+        return Path(reference).name, Path(reference).resolve()
+    return reference, Path(find_base(home, reference, say=say).folder)
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """One run in full."""
+
+    view: RunView
+    losses: list[float]
+    validations: list[dict[str, Any]]
+    tokens_per_second: float
+    checkpoints: list[int]
+    lineage: dict[str, Any]
+    recipe: dict[str, Any]
+
+
+def show_run(folder: Path) -> RunDetails:
+    """Everything the files of a run say about it."""
+    job = read_job(folder)
+    history = current_history(read_events(folder / EVENTS))
+    steps = [event for event in history if event["kind"] == "step"]
+    seconds = sum(step["seconds"] for step in steps)
+    return RunDetails(
+        view=view_run(folder),
+        losses=[step["loss"] for step in steps],
+        validations=[event for event in history if event["kind"] == "evaluated"],
+        tokens_per_second=sum(step["num_tokens"] for step in steps) / seconds if seconds else 0.0,
+        checkpoints=sorted(_checkpoint_steps(folder)),
+        lineage=dict(job.identity),
+        recipe=job.config.model_dump(mode="json"),
+    )
+
+
+def wanted_recipe(folder: Path, recipe: Path | None, overrides: list[str]) -> TrainConfig | None:
+    """The recipe that a resume is asked to follow, None where nothing is asked."""
+    if recipe is not None:
+        return load_recipe(recipe, overrides)
+    if not overrides:
+        return None
+    values = with_overrides(read_job(folder).config.model_dump(mode="json"), overrides)
+    return validate(TrainConfig, values, source="runs resume")

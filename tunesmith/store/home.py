@@ -1,0 +1,108 @@
+"""Where an installation keeps its things, and what its names point to.
+
+Names given by people never become paths: folders are named by ids made here or by content digests, and
+an append-only file of JSON lines says what a name points to. The last line for a name wins.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from tunesmith.errors import NotFound
+
+NameKind = Literal["dataset", "run"]
+
+
+@dataclass(frozen=True)
+class NameEntry:
+    """A name, the id it points to, and since when."""
+
+    kind: NameKind
+    name: str
+    id: str
+    since: str
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds datasets, models, runs and caches."""
+
+    folder: Path
+
+    @property
+    def datasets(self) -> Path:
+        """Dataset versions, one folder each, named by content."""
+        return self.folder / "datasets"
+
+    @property
+    def models(self) -> Path:
+        """Base models that were pulled or converted."""
+        return self.folder / "models"
+
+    @property
+    def runs(self) -> Path:
+        """Runs, one folder each."""
+        return self.folder / "runs"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again."""
+        return self.folder / "cache"
+
+    @property
+    def _names(self) -> Path:
+        return self.folder / "names.jsonl"
+
+    def point(self, kind: NameKind, name: str, id: str) -> None:
+        """Let `name` point to `id` from now on. Durable on return."""
+        if any(entry.name == name and entry.id == id for entry in self.entries(kind)[-1:]):
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        line = json.dumps(
+            {"kind": kind, "name": name, "id": id, "since": since}, ensure_ascii=False
+        )
+        # One write of one line in append mode: two processes cannot mix their lines.
+        with self._names.open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def entries(self, kind: NameKind) -> list[NameEntry]:
+        """Everything names of `kind` ever pointed to, oldest first."""
+        if not self._names.exists():
+            return []
+        lines = self._names.read_text("utf-8").splitlines()
+        parsed = (json.loads(line) for line in lines if line.endswith("}"))
+        return [NameEntry(**entry) for entry in parsed if entry["kind"] == kind]
+
+    def find(self, kind: NameKind, reference: str) -> NameEntry:
+        """The entry that `reference` means: a name (its newest), `name@id-prefix`, or an id prefix.
+
+        Raises:
+            NotFound: nothing fits, naming what there is.
+        """
+        name, _, version = reference.partition("@")
+        entries = self.entries(kind)
+        fitting = [e for e in entries if e.name == name and e.id.startswith(version)]
+        if not fitting and not version and len(name) >= 4:
+            fitting = [entry for entry in entries if entry.id.startswith(name)]
+        if not fitting:
+            known = ", ".join(sorted({entry.name for entry in entries})) or "none yet"
+            raise NotFound(f"there is no {kind} {reference!r}", hint=f"there are: {known}")
+        return fitting[-1]
+
+
+def open_home() -> Home:
+    """`$TUNESMITH_HOME`, else the nearest `.tunesmith` in this folder or above, else `~/.tunesmith`."""
+    configured = os.environ.get("TUNESMITH_HOME")
+    if configured:
+        return Home(Path(configured).resolve())
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / ".tunesmith").is_dir():
+            return Home(folder / ".tunesmith")
+    return Home(Path.home() / ".tunesmith")

@@ -1,0 +1,70 @@
+"""A training run as it is handed to the engine: the recipe with every name pinned. Torch-free."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tunesmith.schema import Strict
+from tunesmith.training.config import TrainConfig
+
+CHECKPOINTS, RESULT = "checkpoints", "result"  # folders within a run's folder
+
+
+class PinnedDataset(Strict):
+    """A dataset version: its identity and where it lies."""
+
+    reference: str
+    version: str
+    folder: str
+
+
+class PinnedModel(Strict):
+    """A base model: its identity and where it lies."""
+
+    reference: str
+    digest: str
+    folder: str
+
+
+class Fork(Strict):
+    """Begin with the weights of another run's checkpoint; step, schedule and optimizer start anew."""
+
+    kind: Literal["fork"] = "fork"
+    run_id: str
+    step: int
+    weights: str
+
+
+class Extend(Strict):
+    """Go on after another run's last checkpoint: weights, optimizer, random state and step continue."""
+
+    kind: Literal["extend"] = "extend"
+    run_id: str
+    step: int
+    checkpoint: str
+
+
+class TrainJob(Strict):
+    """Everything the engine needs to know; written to `job.json` and never changed."""
+
+    kind: Literal["train"] = "train"
+    run_id: str
+    config: TrainConfig
+    train: list[PinnedDataset]
+    validation: PinnedDataset | None = None
+    base: PinnedModel
+    origin: Annotated[Fork | Extend, Field(discriminator="kind")] | None = None
+    cache: str
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What decides the resulting bytes, beside code and machine."""
+        return {
+            "config": self.config.digest,
+            "train": [dataset.version for dataset in self.train],
+            "validation": self.validation.version if self.validation else None,
+            "base": self.base.digest,
+            "origin": f"{self.origin.kind} {self.origin.run_id} {self.origin.step}"
+            if self.origin
+            else None,
+        }

@@ -1,0 +1,133 @@
+"""The train stage: a job and a run folder in, checkpoints, events and an artifact out."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+from tunesmith.artifacts import Manifest, commit_folder, read_manifest, remove_leftovers, write_json
+from tunesmith.errors import RunFailed
+from tunesmith.events import Emit, PhaseStarted, RunFinished, RunStarted, Warned
+from tunesmith.modeling.answer import SETTINGS
+from tunesmith.schema import digest
+from tunesmith.training.assemble import Parts, assemble
+from tunesmith.training.checkpoint import (
+    Checkpoint,
+    Progress,
+    current_environment,
+    load_checkpoint,
+    newest_intact,
+)
+from tunesmith.training.job import CHECKPOINTS, RESULT, Extend, Fork, TrainJob
+from tunesmith.training.loop import train
+from tunesmith.training.plan import TrainingPlan, first_step, plan_training
+
+
+def run_training(
+    job: TrainJob,
+    folder: Path,
+    *,
+    emit: Emit,
+    should_stop: Callable[[], bool],
+    plan: TrainingPlan | None = None,
+) -> Manifest:
+    """Train from the newest intact checkpoint in `folder`, or from the start; commit the result.
+
+    Calling it again after any interruption continues to the same bytes. A finished run returns at once.
+
+    Raises:
+        Stopped: on request, after a checkpoint.
+        RunFailed: training diverged, or the disk is full; the checkpoints so far stay.
+        UserError: the plan does not fit the machine, or the job's inputs are refused.
+    """
+    finished = read_manifest(folder / RESULT)
+    if finished is not None:
+        return finished
+    remove_leftovers(folder / CHECKPOINTS)
+    remove_leftovers(folder)
+    plan = plan or plan_training(job, runs=folder.parent, emit=emit)
+    emit(PhaseStarted(phase="loading", detail=job.base.reference))
+    parts = assemble(
+        job.config,
+        base=Path(job.base.folder),
+        batches=plan.batches,
+        validation=plan.validation,
+        first_step=first_step(job),
+    )
+    progress = _starting_point(job, parts, folder, emit=emit)
+    emit(
+        RunStarted(
+            total_steps=parts.total_steps, from_step=progress.step, config_digest=job.config.digest
+        )
+    )
+    try:
+        progress = train(
+            parts,
+            progress,
+            checkpoints=folder / CHECKPOINTS,
+            identity=digest(job.identity),
+            emit=emit,
+            should_stop=should_stop,
+        )
+        emit(PhaseStarted(phase="saving"))
+        manifest = _commit_result(job, parts, progress, folder)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise RunFailed(
+            "the disk is full; every earlier checkpoint is intact", hint="free space, then resume"
+        ) from error
+    emit(RunFinished(step=progress.step, artifact=str(folder / RESULT), digest=manifest.digest))
+    return manifest
+
+
+def _starting_point(job: TrainJob, parts: Parts, folder: Path, *, emit: Emit) -> Progress:
+    """Bring `parts` to where the run goes on: its own newest checkpoint, its origin's, or the beginning."""
+    own = newest_intact(folder / CHECKPOINTS)
+    if own is not None:
+        progress, differences = load_checkpoint(parts, own, identity=digest(job.identity))
+    elif isinstance(job.origin, Extend):
+        source = Checkpoint(Path(job.origin.checkpoint), job.origin.step)
+        progress, differences = load_checkpoint(parts, source, identity=None)
+    else:
+        if isinstance(job.origin, Fork):
+            parts.method.restore(parts.model, job.config.method, Path(job.origin.weights))
+            parts.optimizer.adopt()
+        return Progress()
+    for difference in differences:
+        emit(Warned(message=f"the environment changed, bits may differ from here on: {difference}"))
+    return progress
+
+
+def _commit_result(job: TrainJob, parts: Parts, progress: Progress, folder: Path) -> Manifest:
+    """The trained part, the settings to use it with, and what it was made from. No clock, no host name:
+    equal runs give equal bytes.
+    """
+    base = Path(job.base.folder)
+    lineage = {
+        **job.identity,
+        "name": job.config.name,
+        "base_reference": job.base.reference,
+        "seed": job.config.seed,
+        "steps": progress.step,
+        "tokens": progress.num_tokens,
+        "trained_tokens": progress.num_trained_tokens,
+        "environment": current_environment(parts.model.device).model_dump(),
+    }
+
+    def write(target: Path) -> None:
+        parts.method.save(parts.model, job.config.method, target, base=base)
+        settings = {
+            "name": job.config.name,
+            "base": {
+                "reference": job.base.reference,
+                "digest": job.base.digest,
+                "folder": job.base.folder,
+            },
+            "system_prompt": job.config.data.system_prompt,
+            "recipe": job.config.resolved().model_dump(mode="json"),
+        }
+        write_json(target / SETTINGS, settings)
+
+    return commit_folder(
+        folder / RESULT, kind=parts.method.output_kind, write=write, lineage=lineage
+    )
