@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check lock format clean bench
+.PHONY: help demo test check format resume-matrix bench docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -42,6 +42,9 @@ resume-matrix: .venv/dev  ## kill training at many random steps and compare the 
 
 bench: .venv/runtime  ## benchmarks P1, P2, P3 against TRL in an environment of its own
 	@$(BIN)/python -m benchmarks.training
+
+docs: .venv/runtime  ## write the parameter tables of docs/recipe.md anew
+	@$(BIN)/python docs/parameters.py
 
 lock:  ## resolve the dependencies anew and pin them
 	@bash requirements/lock.sh

@@ -1,0 +1,87 @@
+"""The documentation's examples are run, its tables are those of the code, its links lead somewhere."""
+
+import importlib.util
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.command import tunesmith
+from tests.conftest import make_tiny_model
+from tunesmith.artifacts import commit_folder
+from tunesmith.service.runs import recipe_of
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md")])
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the pages speak of; a tiny model stands in for smollm2-135m."""
+    folder = tmp_path_factory.mktemp("docs")
+    stand_in = folder / "home" / "models" / "smollm2-135m"
+    commit_folder(stand_in, kind="base-model", write=_write_model)
+    rows = [
+        {"messages": [{"role": "user", "content": f"say {n}"}, {"role": "assistant", "content": f'{{"n": {n}}}'}]}
+        for n in range(12)
+    ]
+    (folder / "messages.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "questions.csv").write_text("question,answer\n1+1?,#### 2\n2+2?,#### 4\n")
+    (folder / "prompts.txt").write_text("Where is my order?\nSend it back.\n")
+    [recipe] = _blocks(ROOT / "docs" / "recipe.md", "yaml")
+    values = yaml.safe_load(recipe)
+    values["data"]["train"] = "support"
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(values))
+    return folder
+
+
+def _write_model(folder: Path) -> None:
+    """Wide enough for the ranks on the pages."""
+    make_tiny_model(folder, hidden_size=96, intermediate_size=192, num_key_value_heads=3)
+
+
+def test_the_recipe_of_the_page_is_valid() -> None:
+    [recipe] = _blocks(ROOT / "docs" / "recipe.md", "yaml")
+    recipe_of(yaml.safe_load(recipe) | {"training": {}})
+
+
+@pytest.mark.parametrize("name", ["data", "models", "recipe", "training", "compare"])
+def test_console_examples_run(workplace: Path, name: str) -> None:
+    """Pages build on each other in this order, as a reader would."""
+    commands = [
+        line.removeprefix("$ tunesmith ")
+        for block in _blocks(ROOT / "docs" / f"{name}.md", "console")
+        for line in block.splitlines()
+        if line.startswith("$ tunesmith ")
+    ]
+    assert commands
+    for command in commands:
+        outcome = tunesmith(*shlex.split(command), home=workplace / "home", cwd=workplace)
+        if command.startswith("runs resume"):  # the page resumes a run that has finished here
+            assert "is finished" in outcome.err
+            continue
+        assert outcome.code == 0, f"{command}\n{outcome.err}"
+
+
+def test_parameter_tables_are_those_of_the_code() -> None:
+    spec = importlib.util.spec_from_file_location("parameters", ROOT / "docs" / "parameters.py")
+    assert spec is not None
+    assert spec.loader is not None
+    parameters = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(parameters)
+    page = (ROOT / "docs" / "recipe.md").read_text("utf-8")
+    assert parameters.page_with_tables(page) == page, "run: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
