@@ -34,7 +34,7 @@ def chat(
         system=system,
         max_tokens=max_tokens,
         temperature=temperature,
-        say=show.say,
+        say=show.note,
     )
     if prompt is not None:
         session.ask(prompt, on_text=_print_piece)

@@ -43,8 +43,8 @@ def pull(name: Annotated[str, typer.Argument(help="A name from `tunesmith models
     from tunesmith.service import models
     from tunesmith.store.home import open_home
 
-    folder = models.pull_model(open_home(), name, say=show.say)
-    show.say(f"{name}: {folder}")
+    folder = models.pull_model(open_home(), name, say=show.note)
+    show.say(f"{name} is in {folder}")
 
 
 @app.command()
@@ -63,7 +63,7 @@ def inspect(
     from tunesmith.store.home import open_home
 
     view = models.inspect_model(
-        open_home(), model, method=method, rank=rank, targets=targets, say=show.say
+        open_home(), model, method=method, rank=rank, targets=targets, say=show.note
     )
     if as_json:
         show.print_json(view)

@@ -9,11 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 console = Console(highlight=False)
+_notes = Console(highlight=False, stderr=True)
 
 
 def say(line: str) -> None:
     """One plain line."""
     console.print(line, markup=False)
+
+
+def note(line: str) -> None:
+    """One plain line about the work going on, kept out of what a script reads."""
+    _notes.print(line, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

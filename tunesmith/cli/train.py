@@ -40,7 +40,7 @@ def train(
 
     home = open_home()
     config = runs.load_recipe(recipe, overrides or [])
-    job = runs.prepare_job(home, config, now=datetime.now(), start_from=start_from, say=show.say)
+    job = runs.prepare_job(home, config, now=datetime.now(), start_from=start_from, say=show.note)
     equal = runs.find_equal_run(home, job) if reuse else None
     if equal is not None and runs.view_run(equal).status == "finished":
         show.say(f"reusing run {config.name} ({equal.name}): same recipe, data and base model")

@@ -143,7 +143,9 @@ def find_base(home: Home, reference: str, *, say: Say = lambda line: None) -> Pi
     """
     path = Path(reference).expanduser()
     if reference in CATALOG:
-        folder = pull_model(home, reference, say=say)
+        folder = home.models / reference
+        if not is_intact(folder):
+            pull_model(home, reference, say=say)
     elif path.is_dir():
         folder = path.resolve()
         _check_layout(folder)
