@@ -11,13 +11,13 @@ help:  ## show this list
 .venv/runtime: requirements/lock.txt pyproject.toml
 	@echo "· creating .venv with the pinned packages (about a minute)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet -r requirements/lock.txt
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/pip install -qq -r requirements/lock.txt
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: .venv/runtime requirements/lock-dev.txt
 	@echo "· adding the packages for tests and gates"
-	@$(BIN)/pip install --quiet -r requirements/lock-dev.txt
+	@$(BIN)/pip install -qq -r requirements/lock-dev.txt
 	@touch $@
 
 demo: .venv/runtime  ## fine-tune a real model on the sample data and compare it with its base
@@ -30,7 +30,6 @@ check: .venv/dev  ## run the gates: lint, format, types, layers, docstrings
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(BIN)/pydoclint --quiet tunesmith
 	@$(BIN)/basedpyright
 
 format: .venv/dev  ## format the code

@@ -15,7 +15,11 @@ PAGE = Path(__file__).with_name("recipe.md")
 GROUPS: dict[str, type[BaseModel]] = {
     "recipe": training.TrainConfig,
     "data": data.DataConfig,
+    "data.train[]": data.WeightedDataset,
+    "data.mix": data.MixConfig,
+    "data.passages": data.PassagesConfig,
     "data.validation: {kind: split}": data.SplitValidation,
+    "data.validation: {kind: fold}": data.FoldValidation,
     "data.validation: {kind: dataset}": data.DatasetValidation,
     "method: {kind: lora}": modeling.LoraConfig,
     "training": training.TrainingConfig,

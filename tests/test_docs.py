@@ -1,4 +1,4 @@
-"""The documentation's examples are run, its tables are those of the code, its links lead somewhere."""
+"""The documentation's examples run, its tables are those of the code, its links lead somewhere."""
 
 import importlib.util
 import json
@@ -19,7 +19,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("example
 
 
 def _blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    text = page.read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +29,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs")
     stand_in = folder / "home" / "models" / "smollm2-135m"
     commit_folder(stand_in, kind="base-model", write=_write_model)
-    rows = [
-        {"messages": [{"role": "user", "content": f"say {n}"}, {"role": "assistant", "content": f'{{"n": {n}}}'}]}
-        for n in range(12)
-    ]
+    rows = [_row(f"say {number}", json.dumps({"n": number})) for number in range(12)]
     (folder / "messages.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "questions.csv").write_text("question,answer\n1+1?,#### 2\n2+2?,#### 4\n")
     (folder / "prompts.txt").write_text("Where is my order?\nSend it back.\n")
@@ -40,6 +38,11 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values["data"]["train"] = "support"
     (folder / "recipe.yaml").write_text(yaml.safe_dump(values))
     return folder
+
+
+def _row(question: str, answer: str) -> dict[str, object]:
+    roles = (("user", question), ("assistant", answer))
+    return {"messages": [{"role": role, "content": content} for role, content in roles]}
 
 
 def _write_model(folder: Path) -> None:

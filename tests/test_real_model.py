@@ -4,7 +4,6 @@ It is kept in `.cache/test-home` of the clone, so only the first run downloads a
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,9 +16,9 @@ import yaml
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.cli.command import tunesmith
+from tests.cli.command import environment_for, tunesmith
 from tunesmith.events import read_events
-from tunesmith.modeling.answer import load_chat_model
+from tunesmith.modeling.answer import Sampling, load_chat_model
 from tunesmith.modeling.load import load_model
 from tunesmith.modeling.methods import lora
 from tunesmith.text.codec import TextCodec
@@ -85,7 +84,8 @@ def test_text_becomes_the_tokens_that_transformers_makes(home: Path) -> None:
 
 
 def test_loss_falls_and_the_base_stays_as_it_was(home: Path, undisturbed: Path) -> None:
-    steps = [event for event in read_events(undisturbed / "events.jsonl") if event["kind"] == "step"]
+    events = read_events(undisturbed / "events.jsonl")
+    steps = [event for event in events if event["kind"] == "step"]
     assert [step["step"] for step in steps] == list(range(1, 7))
     assert steps[-1]["loss"] < 0.5 * steps[0]["loss"]
     verified = tunesmith("models", "pull", "smollm2-135m", home=home)
@@ -94,7 +94,8 @@ def test_loss_falls_and_the_base_stays_as_it_was(home: Path, undisturbed: Path) 
 
 def test_adapter_in_stock_peft_gives_our_logits(home: Path, undisturbed: Path) -> None:
     base, result = home / "models" / "smollm2-135m", undisturbed / "result"
-    tokens = torch.tensor([TextCodec.from_folder(base).encode_prompt([Message("user", "Where is TS-1?")])])
+    codec = TextCodec.from_folder(base)
+    tokens = torch.tensor([codec.encode_prompt([Message("user", "Where is TS-1?")])])
     stock = PeftModel.from_pretrained(
         AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), result
     )
@@ -111,12 +112,11 @@ def test_killed_from_outside_at_any_moment_it_resumes_to_the_same_bytes(
     home: Path, recipe: Path, undisturbed: Path
 ) -> None:
     """`kill -9` of the real command, twice, once it is training."""
-    environment = {**os.environ, "TUNESMITH_HOME": str(home)}
     command = [sys.executable, "-m", "tunesmith.cli.main"]
     first = [*command, "train", str(recipe)]
     resumed = [*command, "runs", "resume", "few-steps"]
     for arguments, after in ((first, 3), (resumed, 5)):
-        process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(arguments, env=environment_for(home), stdout=subprocess.DEVNULL)
         _wait_for_step(home, undisturbed, after, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -141,11 +141,6 @@ def _wait_for_step(home: Path, other: Path, step: int, process: "subprocess.Pope
 def test_it_answers_in_the_trained_form(undisturbed: Path) -> None:
     chat = load_chat_model(undisturbed / "result")
     assert chat.system_prompt.startswith("Answer with one JSON record")
-    [answer] = chat.answer([[Message("user", "Refund the desk lamp from TS-1234 please.")]], sampling=_short())
+    question = [Message("user", "Refund the desk lamp from TS-1234 please.")]
+    [answer] = chat.answer([question], sampling=Sampling(max_new_tokens=48))
     assert answer.startswith("{")
-
-
-def _short() -> "object":
-    from tunesmith.modeling.answer import Sampling
-
-    return Sampling(max_new_tokens=48)

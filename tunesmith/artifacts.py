@@ -1,8 +1,8 @@
 """Folders that are either complete or not there: the commit protocol for everything we store.
 
-Write into a temporary sibling, fsync files and folders, write `manifest.json` with hashes last, rename,
-fsync the parent. Readers ignore a folder without a valid manifest, so a crash at any point leaves
-the old state or the new one, never a mix.
+Write into a temporary sibling, fsync files and folders, write `manifest.json` with hashes last,
+rename, fsync the parent. Readers ignore a folder without a valid manifest, so a crash at any point
+leaves the old state or the new one, never a mix.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from tunesmith.errors import ArtifactCorrupt
 from tunesmith.failpoints import failpoint
@@ -35,7 +35,7 @@ class Manifest(Strict):
 
     kind: str
     files: dict[str, FileEntry]
-    lineage: dict[str, Any] = {}
+    lineage: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -49,7 +49,8 @@ def commit_folder(
 ) -> Manifest:
     """Make the folder `target` out of what `write` puts into a temporary one, all or nothing.
 
-    A `target` that exists is replaced. `kind` also names the failpoints, `<kind>.before_rename` etc.
+    A `target` that exists is replaced: callers ask `is_intact` first, so only a damaged one is.
+    `kind` also names the failpoints: `<kind>.before_rename`.
 
     Raises:
         OSError: the disk refused; nothing of `target` was changed.
@@ -108,16 +109,17 @@ def verify(folder: Path) -> Manifest:
     if manifest is None:
         raise ArtifactCorrupt(f"{folder} has no valid {MANIFEST}", hint="the folder is incomplete")
     for name, entry in manifest.files.items():
-        path = folder / name
-        if (
-            not path.is_file()
-            or path.stat().st_size != entry.bytes
-            or sha256_file(path) != entry.sha256
-        ):
+        if not _matches(folder / name, entry):
             raise ArtifactCorrupt(
-                f"{path} does not match its manifest", hint="the file was changed"
+                f"{folder / name} does not match its manifest", hint="the file was changed"
             )
     return manifest
+
+
+def _matches(path: Path, entry: FileEntry) -> bool:
+    return (
+        path.is_file() and path.stat().st_size == entry.bytes and sha256_file(path) == entry.sha256
+    )
 
 
 def is_intact(folder: Path) -> bool:
@@ -130,7 +132,10 @@ def is_intact(folder: Path) -> bool:
 
 
 def remove_leftovers(parent: Path) -> None:
-    """Delete what interrupted commits left in `parent`. Call it only while nobody else writes there."""
+    """Delete what interrupted commits left in `parent`.
+
+    Call it only while nobody else writes there.
+    """
     for leftover in parent.glob(f"{_TEMPORARY}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 

@@ -4,6 +4,7 @@ TunesmithError
 ├── UserError                 exit code 2: mend the input and call again; nothing was changed
 │   ├── NameInvalid
 │   ├── NotFound
+│   ├── InUse
 │   ├── DatasetRejected
 │   ├── RecipeInvalid
 │   ├── ModelRejected
@@ -48,6 +49,10 @@ class NameInvalid(UserError):
 
 class NotFound(UserError):
     """A dataset, model, run or file of that name does not exist."""
+
+
+class InUse(UserError):
+    """Something cannot be deleted, since something else needs it."""
 
 
 class DatasetRejected(UserError):

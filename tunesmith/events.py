@@ -1,8 +1,8 @@
 """What a stage says while it works: an append-only JSON-lines file, the engine's only voice.
 
-Every line is `{"seq", "time", "kind", ...}`. `seq` grows by one, so a reader that saw event n asks for
-what follows n and misses nothing. After a crash the torn last line, if any, is cut off; training
-steps that are taken again after a resume are written again, and `current_history` keeps the last word.
+Every line is `{"seq", "time", "kind", ...}`. `seq` grows by one, so a reader that saw event n asks
+for what follows n and misses nothing. After a crash the torn last line, if any, is cut off; steps
+that a resume takes again are written again, and `current_history` keeps the last word.
 """
 
 import json

@@ -1,25 +1,30 @@
 """Strict, frozen settings, and one clear sentence for whatever breaks them."""
 
+# PyYAML's stubs leave the types of loaders and nodes open.
+# pyright: reportUnknownMemberType=false
+
 import difflib
 import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, cast
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 from tunesmith.errors import NameInvalid, NotFound, RecipeInvalid
+from tunesmith.explain import explain
 
 
 class Strict(BaseModel):
     """Settings that never change once loaded; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_enum_values=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def setting(
@@ -36,7 +41,7 @@ def setting(
     `default` may be `...` for a required field. Values outside `band` are allowed but warned about;
     `checks` (`gt`, `le`, ...) are refused.
     """
-    extra = {"unit": unit, "band": list(band) if band else None}
+    extra: JsonDict = {"unit": unit, "band": list(band) if band else None}
     return Field(default, description=meaning, json_schema_extra=extra, **checks)
 
 
@@ -47,15 +52,23 @@ def unusual_values(settings: BaseModel, *, prefix: str = "") -> Iterator[str]:
         if isinstance(value, BaseModel):
             yield from unusual_values(value, prefix=f"{prefix}{name}.")
             continue
-        extra = field.json_schema_extra
-        band: Any = extra.get("band") if isinstance(extra, dict) else None
-        if band and isinstance(value, int | float) and not band[0] <= value <= band[1]:
-            yield f"{prefix}{name} = {value:g} is unusual; {band[0]:g} to {band[1]:g} is the sensible band"
+        band = _band_of(field)
+        if band is None or not isinstance(value, int | float):
+            continue
+        low, high = band
+        if not low <= value <= high:
+            yield f"{prefix}{name} = {value:g} is unusual; {low:g} to {high:g} is the sensible band"
+
+
+def _band_of(field: FieldInfo) -> list[float] | None:
+    """What `setting` noted with the field, None for a field made otherwise."""
+    extra = cast("JsonDict | None", field.json_schema_extra)
+    return cast("list[float] | None", extra.get("band")) if extra else None
 
 
 # --- names -----------------------------------------------------------------------------------
 
-_NAME = re.compile(r"[^\W_](?:[\w-]*)", re.UNICODE)
+_NAME = re.compile(r"[^\W_][\w-]*")
 _RESERVED = {"con", "prn", "aux", "nul", "base", "latest", "none", "null", "all"}
 MAX_NAME_CHARACTERS = 128
 
@@ -63,8 +76,8 @@ MAX_NAME_CHARACTERS = 128
 def check_name(name: str) -> str:
     """Return `name` if it obeys the name rules (F61).
 
-    Letters, digits, '-' and '_', starting with a letter or digit, at most 128 characters. Letters of
-    one script beside digits: mixed scripts make names that look equal and are not.
+    Letters, digits, '-' and '_', starting with a letter or digit, at most 128 characters. Latin,
+    Cyrillic and Greek letters do not mix: such names look equal and are not.
 
     Raises:
         NameInvalid: otherwise, naming the offence.
@@ -75,7 +88,8 @@ def check_name(name: str) -> str:
         raise NameInvalid("a name may not be empty", hint=hint)
     if len(name) > MAX_NAME_CHARACTERS:
         raise NameInvalid(
-            f"the name {shown} has {len(name)} characters, 128 are allowed", hint=hint
+            f"the name {shown} has {len(name)} characters, {MAX_NAME_CHARACTERS} are allowed",
+            hint=hint,
         )
     if unicodedata.normalize("NFKC", name) != name:
         raise NameInvalid(f"the name {shown} has look-alike characters", hint=hint)
@@ -133,7 +147,7 @@ def parse_yaml(text: str, *, source: str) -> Any:
         RecipeInvalid: not YAML, or a mapping names a key twice.
     """
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = cast("yaml.Node | None", yaml.compose(text, Loader=_Loader))
         if node is not None:
             _refuse_duplicate_keys(node, source=source)
         return yaml.load(text, Loader=_Loader)
@@ -177,10 +191,10 @@ def read_text(path: Path) -> str:
         raise RecipeInvalid(f"{path}: not UTF-8 text (byte {error.start})") from error
 
 
-S = TypeVar("S", bound=BaseModel)
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
-def validate(kind: type[S], values: Any, *, source: str) -> S:
+def validate(kind: type[Settings], values: Any, *, source: str) -> Settings:
     """Load `values` into the settings `kind`.
 
     Raises:
@@ -189,14 +203,16 @@ def validate(kind: type[S], values: Any, *, source: str) -> S:
     try:
         return kind.model_validate(values, strict=False)
     except ValidationError as error:
-        raise _explain(error, kind, source=source) from None
+        message, hint = explain(error, kind)
+        raise RecipeInvalid(f"{source}: {message}", hint=hint) from None
 
 
 def with_overrides(values: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """Apply `--set a.b=1` style overrides to a copy of parsed YAML.
 
     Raises:
-        RecipeInvalid: an override without '=', or a path through a value that is not a mapping.
+        RecipeInvalid: an override without '=', a value that is not YAML, or a path through a value
+            that is not a mapping.
     """
     result: dict[str, Any] = json.loads(json.dumps(values))
     for override in overrides:
@@ -205,99 +221,54 @@ def with_overrides(values: dict[str, Any], overrides: list[str]) -> dict[str, An
             raise RecipeInvalid(
                 f"--set {override}: expected key=value", hint="for example training.epochs=2"
             )
-        target: Any = result
+        group = result
         *parents, last = path.strip().split(".")
         for part in parents:
-            target = target.setdefault(part, {})
-            if not isinstance(target, dict):
-                raise RecipeInvalid(f"--set {override}: {part} is not a group of settings")
-        target[last] = parse_yaml(text, source=f"--set {path}")
+            group = _subgroup(group, part, override=override)
+        group[last] = parse_yaml(text, source=f"--set {path}")
     return result
 
 
-def _explain(error: ValidationError, kind: type[BaseModel], *, source: str) -> RecipeInvalid:
-    # A misspelt key comes first: it is often the cause of the "field required" beside it.
-    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    problem = problems[0]
-    location = [str(part) for part in problem["loc"]]
-    allowed = _allowed_keys(kind, location[:-1])
-    path = ".".join(part for part in location if not _is_tag(part, kind))
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(location[-1], allowed, n=1, cutoff=0.5)
-        guess = f"did you mean {near[0]!r}? " if near else ""
-        return RecipeInvalid(
-            f"{source}: unknown key {path!r}{more}",
-            hint=f"{guess}valid keys here: {', '.join(allowed)}",
-        )
-    if problem["type"] == "missing":
-        return RecipeInvalid(f"{source}: the key {path!r} is required{more}")
-    message = re.sub(r"^(Value error|Assertion failed), ", "", problem["msg"])
-    given = problem.get("input")
-    shown = "" if isinstance(given, dict | list) else f", got {given!r}"
-    message = message[0].lower() + message[1:]
-    return RecipeInvalid(f"{source}: {path or 'the file'}: {message}{shown}{more}")
-
-
-def _is_tag(part: str, kind: type[BaseModel]) -> bool:
-    return part in {tag for _, model in _models_within(kind) for tag in [_tag_of(model)] if tag}
-
-
-def _tag_of(model: type[BaseModel]) -> str:
-    field = model.model_fields.get("kind")
-    return str(field.default) if field is not None and isinstance(field.default, str) else ""
-
-
-def _allowed_keys(kind: type[BaseModel], location: list[str]) -> list[str]:
-    models: list[type[BaseModel]] = [kind]
-    for part in location:
-        if part.isdigit():
-            continue
-        step = [m for model in models for m in _field_models(model.model_fields.get(part))]
-        tagged = [model for model in models if _tag_of(model) == part]
-        models = step or tagged or models
-    return sorted({name for model in models for name in model.model_fields})
-
-
-def _field_models(field: FieldInfo | None) -> list[type[BaseModel]]:
-    return _models_of(field.annotation) if field is not None else []
-
-
-def _models_of(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) is not None or isinstance(annotation, type(Union[int, str])):  # noqa: UP007
-        return [model for argument in get_args(annotation) for model in _models_of(argument)]
-    return []
-
-
-def _models_within(kind: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    for name, field in kind.model_fields.items():
-        for model in _field_models(field):
-            yield name, model
-            yield from _models_within(model)
+def _subgroup(group: dict[str, Any], name: str, *, override: str) -> dict[str, Any]:
+    subgroup = group.setdefault(name, {})
+    if not isinstance(subgroup, dict):
+        raise RecipeInvalid(f"--set {override}: {name} is not a group of settings")
+    return cast("dict[str, Any]", subgroup)
 
 
 # --- identity --------------------------------------------------------------------------------
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text on every machine."""
+    """JSON with sorted keys and no spaces: equal values give equal text on every machine.
+
+    Raises:
+        ValueError: a number is infinite or nan.
+    """
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _CANONICAL.encode(value)
+
+
+# Built once: it is used for every row of a dataset.
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of the canonical JSON of settings or plain values, in hexadecimal."""
+    """SHA-256 of the canonical JSON of settings or plain values, in hexadecimal.
+
+    Raises:
+        ValueError: a number is infinite or nan.
+    """
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def choose(
-    table: Mapping[str, S] | Mapping[str, Callable[..., Any]], key: str, *, what: str
-) -> Any:
+Choice = TypeVar("Choice")
+
+
+def choose(table: Mapping[str, Choice], key: str, *, what: str) -> Choice:
     """Look `key` up in a table of choices.
 
     Raises:

@@ -16,14 +16,19 @@ class Outcome:
     err: str
 
 
+def environment_for(home: Path) -> dict[str, str]:
+    """One thread: two that share a busy core wait for each other ten times as long as they work."""
+    settings = {"TUNESMITH_HOME": str(home), "NO_COLOR": "1", "COLUMNS": "120"}
+    return {**os.environ, **settings, "OMP_NUM_THREADS": "1"}
+
+
 def tunesmith(*arguments: str | Path, home: Path, cwd: Path | None = None) -> Outcome:
     """Run `tunesmith` with `arguments` on the installation `home`."""
-    environment = {**os.environ, "TUNESMITH_HOME": str(home), "NO_COLOR": "1", "COLUMNS": "120"}
     done = subprocess.run(
         [sys.executable, "-m", "tunesmith.cli.main", *map(str, arguments)],
         capture_output=True,
         text=True,
-        env=environment,
+        env=environment_for(home),
         cwd=cwd,
         check=False,
         timeout=120,

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: one sentence, exit code 2, no traceback, nothing left behind."""
+"""Whatever is wrong with the input: one sentence, exit code 2, no traceback, nothing left."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,12 @@ FILES: dict[str, tuple[str, bytes | None, list[str]]] = {
     "null content": (
         "null.jsonl",
         json.dumps(
-            {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": None}]}
+            {
+                "messages": [
+                    {"role": "user", "content": "hi"},
+                    {"role": "assistant", "content": None},
+                ]
+            }
         ).encode(),
         ["null.jsonl", "row 1", "messages[1].content"],
     ),
@@ -66,7 +71,14 @@ def test_bad_files(
 
 @pytest.mark.parametrize(
     ("name", "word"),
-    [("my.data", "'.'"), ("../up", "'.'"), ("", "empty"), ("-x", "start"), ("a" * 200, "200"), ("con", "reserved")],
+    [
+        ("my.data", "'.'"),
+        ("../up", "'.'"),
+        ("", "empty"),
+        ("-x", "start"),
+        ("a" * 200, "200"),
+        ("con", "reserved"),
+    ],
 )
 def test_bad_names(world: tuple[Path, Path], tmp_path: Path, name: str, word: str) -> None:
     (tmp_path / "good.json").write_text(json.dumps([GOOD_ROW]))
@@ -80,7 +92,10 @@ RECIPES: dict[str, tuple[dict[str, object], list[str]]] = {
     "misspelt key": ({"training": {"epoch": 2}}, ["training.epoch", "did you mean 'epochs'"]),
     "misspelt group": ({"trainig": {"epochs": 2}}, ["trainig", "did you mean 'training'"]),
     "misspelt key of a method": ({"method": {"rnak": 4}}, ["method.rnak", "did you mean 'rank'"]),
-    "rate of zero": ({"training": {"learning_rate": 0}}, ["training.learning_rate", "greater than 0"]),
+    "rate of zero": (
+        {"training": {"learning_rate": 0}},
+        ["training.learning_rate", "greater than 0"],
+    ),
     "negative rate": ({"training": {"learning_rate": -1e-4}}, ["training.learning_rate"]),
     "text for a number": ({"training": {"epochs": "many"}}, ["training.epochs", "'many'"]),
     "too many epochs": ({"training": {"epochs": 51}}, ["training.epochs", "50"]),

@@ -5,6 +5,7 @@ from tunesmith.data.config import (
     DatasetValidation,
     NoValidation,
     SplitValidation,
+    WeightedDataset,
     split_reference,
 )
 from tunesmith.errors import RecipeInvalid
@@ -17,7 +18,7 @@ def load(**values: object) -> DataConfig:
 
 def test_defaults() -> None:
     config = load()
-    assert config.train == ["chats"]
+    assert config.train == [WeightedDataset(dataset="chats")]
     assert config.validation == SplitValidation(percent=5, max_examples=100, mode="exclude-used")
     assert (config.max_length, config.system_prompt, config.train_on) == (1024, "", "answers")
 

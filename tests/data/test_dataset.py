@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from tunesmith import artifacts
-from tunesmith.data.dataset import import_dataset, open_version, read_examples
+from tunesmith.data.dataset import (
+    DatasetVersion,
+    derive_version,
+    import_dataset,
+    open_version,
+    read_examples,
+)
 from tunesmith.errors import DatasetRejected, NotFound
 from tunesmith.text.conversation import Conversation, Message, Passage
 
@@ -148,3 +154,65 @@ def test_progress_counts_rows(tmp_path: Path) -> None:
     source = json_lines(tmp_path, GOOD * 250)
     import_dataset(source, into=tmp_path / "versions", on_progress=seen.append)
     assert seen == [1000, 2000, 2250]
+
+
+# --- duplicates ------------------------------------------------------------------------------
+
+LONG = "the quick brown fox jumps over the lazy dog and runs back home to the den again "
+
+
+def left_out(version: DatasetVersion) -> list[dict[str, Any]]:
+    lines = (version.folder / "rejected.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_exact_duplicates_are_dropped_on_request(tmp_path: Path) -> None:
+    source = json_lines(tmp_path, [*GOOD, GOOD[3], BAD, GOOD[0], GOOD[3]])
+    version = import_dataset(
+        source, into=tmp_path / "versions", deduplicate="exact", max_rejected_percent=10
+    )
+    stats = version.stats
+    assert (stats.num_rows, stats.num_examples) == (13, 9)
+    assert (stats.num_rejected, stats.num_dropped, stats.num_duplicates) == (1, 3, 0)
+    reasons = [(record["row"], record["reason"]) for record in left_out(version)]
+    assert reasons == [
+        (10, "duplicate of row 4"),
+        (11, "is blank"),
+        (12, "duplicate of row 1"),
+        (13, "duplicate of row 4"),
+    ]
+    plain = import_dataset(json_lines(tmp_path, GOOD, "plain.jsonl"), into=tmp_path / "versions")
+    assert plain.id == version.id
+
+
+def test_near_duplicates_are_dropped_on_request(tmp_path: Path) -> None:
+    texts = [LONG * 4, "something else", f"{LONG * 4} indeed", "Something, else!", LONG * 4]
+    source = json_lines(tmp_path, [{"text": text} for text in texts])
+    version = import_dataset(source, into=tmp_path / "versions", deduplicate="near")
+    assert [row for row, _ in read_examples(version)] == [1, 2]
+    reasons = [(record["row"], record["reason"]) for record in left_out(version)]
+    assert reasons == [
+        (3, "duplicate of row 1"),
+        (4, "duplicate of row 2"),
+        (5, "duplicate of row 1"),
+    ]
+    files = sorted(path.name for path in version.folder.iterdir())
+    assert files == ["data.parquet", "manifest.json", "rejected.jsonl", "stats.json"]
+    assert len(list((tmp_path / "versions").iterdir())) == 1
+
+
+# --- versions made of versions ---------------------------------------------------------------
+
+
+def test_a_derived_version_keeps_its_rows_and_origin(tmp_path: Path) -> None:
+    into = tmp_path / "versions"
+    whole = import_dataset(json_lines(tmp_path, GOOD), into=into)
+    odd = [(row, example) for row, example in read_examples(whole) if row % 2]
+    part = derive_version(odd, into=into, made="the odd rows", lineage={"of": whole.id})
+    assert list(read_examples(part)) == odd
+    assert (part.stats.format, part.stats.evidence) == ("derived", "the odd rows")
+    manifest = artifacts.verify(part.folder)
+    assert manifest.lineage == {"of": whole.id}
+    with pytest.raises(DatasetRejected, match="nothing: no example is left"):
+        derive_version([], into=into, made="nothing", lineage={})
+    assert len(list(into.iterdir())) == 2

@@ -23,6 +23,9 @@ def rows_of(folder: Path, name: str, content: str | bytes) -> list[tuple[int, di
         ("a.csv", "text\nx\n\ny\n", [1, 2]),
         ("a.TXT", "x\n  \ny", [1, 3]),
         ("a.md", "x\ny\n", [1, 2]),
+        ("a.tsv", "text\nx\ny\n", [1, 2]),
+        ("a.json", '{"text": "x"}\n{"text": "y"}\n', [1, 2]),
+        ("a.ndjson", '{"text": "x"}\r{"text": "y"}', [1, 2]),
     ],
 )
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -56,7 +59,8 @@ DEEP = "[" * 100_000
         ("a.jsonl", "\n\n", "a.jsonl is empty"),
         ("a.csv", "text\n", "a.csv is empty"),
         ("a.txt", "", "a.txt is empty"),
-        ("a.xlsx", "x", "a.xlsx: files of kind '.xlsx' are not read (there are: .json, "),
+        ("a.xls", "x", "a.xls: files of kind '.xls' are not read (there are: .json, "),
+        ("a.tar", "x", "a.tar: files of kind '.tar' are not read (there are: .json, "),
         ("a.json", '[{"a": 1},\n {"a": }]', "a.json, row 2, line 2, column 8: not valid JSON: "),
         ("a.json", '[{"a": 1} {"a": 2}]', "a.json, row 2, line 1, column 11: not valid JSON: "),
         (
@@ -64,22 +68,33 @@ DEEP = "[" * 100_000
             '[{"a": 1}',
             "a.json, row 2, line 1, column 10: not valid JSON: expected ',' or",
         ),
-        ("a.json", '[{"a": 1}] x', "a.json, row 2, line 1, column 10: not valid JSON"),
+        (
+            "a.json",
+            '[{"a": 1}] x',
+            "a.json, row 2, line 1, column 12: not valid JSON: expected the",
+        ),
         ("a.json", "5", "a.json, row 1, line 1, column 1: not valid JSON: expected a list of obj"),
-        ("a.json", '{"a": 1}', "a.json, row 1: an object with one list is needed, this one has 0"),
+        ("a.json", '{"a": 1}', "a.json, row 1: an object with one list is needed, this one has n"),
         ("a.json", '[{"a": 1}, 5]', "a.json, row 2: an object is needed, this is 5"),
         ("a.json", '[{"a": NaN}]', "a.json, row 1: NaN is not a JSON value"),
         ("a.json", '[{"a": 1}, {"a": 1, "a": 2}]', "a.json, row 2: the key 'a' is given twice"),
         ("a.json", f'[{{"a": {DEEP}', "a.json, row 1: nested too deeply"),
         ("a.jsonl", '{"a": 1}\n\n{"a"}', "a.jsonl, row 3, line 3, column 5: not valid JSON: "),
-        ("a.jsonl", '{"a": 1}\n[1]', "a.jsonl, row 2: an object is needed, this is [1]"),
+        ("a.jsonl", '{"a": 1}\n[1]', "a.jsonl, row 2: an object is needed, this is a list (write"),
         ("a.jsonl", '{"a": -Infinity}', "a.jsonl, row 1: -Infinity is not a JSON value"),
         ("a.jsonl", '{"a": 1, "a": 2}', "a.jsonl, row 1: the key 'a' is given twice"),
         ("a.jsonl", f'{{"a": {DEEP}', "a.jsonl, row 1: nested too deeply"),
-        ("a.jsonl", b'{"a": 1}\n{"a": "\xff"}', "a.jsonl, line 2: not UTF-8 text (at byte 8)"),
-        ("a.txt", "x".encode("utf-16"), "a.txt, line 1: not UTF-8 text (at byte 1)"),
-        ("a.csv", "a,b\n1,2\n1\n", "a.csv, row 2: 1 fields for 2 columns"),
-        ("a.csv", "a,a\n1,2\n", "a.csv: the header names a column twice: a"),
+        (
+            "a.jsonl",
+            b'{"a": 1}\n{"a": "\xff"}',
+            "a.jsonl, line 2: not UTF-8 text: byte 17 of the file is 0xff",
+        ),
+        ("a.txt", "x".encode("utf-32"), "a.txt: is UTF-32, which is not read"),
+        ("a.txt", "x\n\0y", "a.txt, line 2: holds a NUL character"),
+        ("a.csv", "a,b\n1,2\n1\n", "a.csv, row 2, line 3: 1 fields for 2 columns"),
+        ("a.csv", 'a,b\n"1\n",2\n\n1\n', "a.csv, row 2, line 5: 1 fields for 2 columns"),
+        ("a.csv", "a,a\n1,2\n", "a.csv: the header names the column 'a' twice"),
+        ("a.tsv", 'a\tb\n"1" x\t2\n', "a.tsv, row 1, line 2: not valid TSV: '\\t' expected after"),
         ("a.csv", 'a\n"1\n', "a.csv, row 1, line 2: not valid CSV: unexpected end of data"),
         ("a.csv", 'a\n"1" x\n', "a.csv, row 1, line 2: not valid CSV"),
     ],
@@ -97,3 +112,31 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
         list(read_rows(tmp_path / "a.json"))
     with pytest.raises(NotFound, match="is not a file"):
         list(read_rows(tmp_path))
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
+def test_json_lists_of_any_size_are_read_like_json_lines(tmp_path: Path, size: int) -> None:
+    values = [
+        {"text": 'é\\\n"' * (size // 4 + index), "n": [index, {"k": None}]} for index in range(5)
+    ]
+    rows = rows_of(tmp_path, "a.json", json.dumps(values, indent=2, ensure_ascii=False))
+    assert [row for _, row in rows] == values
+    assert rows == rows_of(tmp_path, "a.jsonl", "\n".join(map(json.dumps, values)))
+
+
+def test_errors_far_into_a_json_list_name_their_line(tmp_path: Path) -> None:
+    good = json.dumps({"text": "x" * 1000})
+    content = "[\n" + f"{good},\n" * 5000 + '{"text": oops}]'
+    with pytest.raises(
+        DatasetRejected, match=r"^a.json, row 5001, line 5002, column 10: not valid"
+    ):
+        rows_of(tmp_path, "a.json", content)
+
+
+def test_the_rows_before_an_error_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('[{"text": "a"}, {"text": "b"}, oops')
+    rows = read_rows(path)
+    assert [next(rows), next(rows)] == [(1, {"text": "a"}), (2, {"text": "b"})]
+    with pytest.raises(DatasetRejected, match="row 3"):
+        next(rows)

@@ -1,8 +1,9 @@
-"""`make resume-matrix`: kill training at random steps, methods and courses, and compare final bytes.
+"""`make resume-matrix`: kill training at random places and compare the final bytes.
 
-Each trial kills a run of 15 steps one to three times at random places (between steps, in a checkpoint, in the
-result), resumes it to the end and compares every byte of the result with an undisturbed run of the same
-recipe. Prints one line a trial and a summary; exit code 1 if any trial differs.
+Each trial kills a run of 15 steps one to three times (between steps or in a checkpoint), resumes
+it to the end and compares every byte of the result with an undisturbed run of the same recipe, for
+each method and each course of the learning rate. Prints one line a trial and a summary; exit code
+1 if any trial differs.
 """
 
 import argparse
@@ -54,7 +55,8 @@ def main() -> int:
                     equal = small.result_bytes(folder) == expected
                     num_trials += 1
                     num_equal += equal
-                    print(f"{'equal' if equal else 'DIFFERENT':10} {method:10} {schedule:16} {', '.join(kills)}", flush=True)
+                    verdict = "equal" if equal else "DIFFERENT"
+                    print(f"{verdict:10} {method:10} {schedule:16} {', '.join(kills)}", flush=True)
     print(f"{num_equal} of {num_trials} killed runs ended with the bytes of the undisturbed run")
     return 0 if num_equal == num_trials else 1
 

@@ -141,7 +141,8 @@ def test_the_templates_own_end_of_turn_is_an_end() -> None:
 
 
 def test_a_token_across_the_start_of_an_answer_is_not_trained() -> None:
-    codec = tiny_codec(CHATML.replace("'\n' + message", "'\n h' + message"))
+    opened = CHATML.replace("'\n' + message", "'\n h' + message")
+    codec = tiny_codec(opened.replace("assistant\n' }}", "assistant\n h' }}"))
     encoded = codec.encode(talk(Message("user", "hello"), Message("assistant", "ello you")))
     assert trained_text(codec, encoded) == " you<|im_end|>"  # " hello" is one token
 

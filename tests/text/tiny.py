@@ -1,5 +1,7 @@
 """A tokenizer small enough to read, and templates with the habits of real ones."""
 
+from collections.abc import Sequence
+
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from tunesmith.text.codec import TextCodec
@@ -24,12 +26,16 @@ SPECIAL_TOKENS = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"}
 
 
 def tiny_tokenizer() -> Tokenizer:
+    return byte_level_tokenizer(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+
+
+def byte_level_tokenizer(special_tokens: Sequence[str]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=320,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        special_tokens=list(special_tokens),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )

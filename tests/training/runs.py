@@ -81,7 +81,7 @@ def run_to_end(folder: Path) -> None:
 def _run_process(folder: Path, failpoint: str | None) -> int | None:
     process = _PROCESSES.Process(target=_child, args=(folder, failpoint))
     process.start()
-    process.join(timeout=120)
+    process.join(timeout=60)  # half of what pytest gives a test, so that this says what hangs
     if process.is_alive():
         process.kill()
         raise AssertionError(

@@ -47,25 +47,20 @@ def test_every_course_climbs_exactly_and_ends_at_the_floor(
 
 
 def test_known_values() -> None:
-    linear = make_schedule(
-        _config(scheduler="linear", learning_rate=1.0, warmup_ratio=0, min_rate_ratio=0), total_steps=5
-    )
+    common: dict[str, object] = {"learning_rate": 1.0, "warmup_ratio": 0}
+    linear = make_schedule(_config(scheduler="linear", min_rate_ratio=0, **common), total_steps=5)
     assert [linear.rate(step) for step in range(5)] == pytest.approx([1, 0.75, 0.5, 0.25, 0])
-    cosine = make_schedule(
-        _config(scheduler="cosine", learning_rate=1.0, warmup_ratio=0, min_rate_ratio=0.1), total_steps=3
-    )
+    cosine = make_schedule(_config(scheduler="cosine", min_rate_ratio=0.1, **common), total_steps=3)
     assert [cosine.rate(step) for step in range(3)] == pytest.approx([1, 0.55, 0.1])
-    restarts = make_schedule(
-        _config(scheduler={"kind": "cosine-restarts", "cycles": 2}, learning_rate=1.0, warmup_ratio=0,
-                min_rate_ratio=0),
-        total_steps=9,
-    )
+    twice = {"kind": "cosine-restarts", "cycles": 2}
+    restarts = make_schedule(_config(scheduler=twice, min_rate_ratio=0, **common), total_steps=9)
     assert restarts.rate(4) == pytest.approx(1), "the second descent begins at the peak"
 
 
 @pytest.mark.parametrize(("kind", "rate"), [("lora", 1e-4), ("full", 2e-5)])
 def test_auto_depends_on_the_method(kind: str, rate: float) -> None:
-    config = recipe_of({"name": "r", "model": "m", "data": {"train": "d"}, "method": {"kind": kind}})
+    values = {"name": "r", "model": "m", "data": {"train": "d"}, "method": {"kind": kind}}
+    config = recipe_of(values)
     assert config.resolved().training.learning_rate == rate
 
 

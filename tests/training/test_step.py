@@ -81,7 +81,8 @@ def test_training_lowers_the_loss_and_leaves_the_base_alone(world: World) -> Non
 def test_a_loss_that_is_no_number_makes_no_update(world: World) -> None:
     parts = _parts(world)
     before = {name: tensor.clone() for name, tensor in parts.optimizer.masters.items()}
-    broken = replace(parts, objective=lambda model, batch: next_token_loss(model, batch) * float("nan"))
+    nan = float("nan")
+    broken = replace(parts, objective=lambda model, batch: next_token_loss(model, batch) * nan)
     with pytest.raises(TrainingDiverged, match="step 3: loss nan"):
         train_step(broken, 2)
     for name, tensor in parts.optimizer.masters.items():

@@ -92,10 +92,10 @@ def compare(
     for exchange in transcript:
         show.say(f"\n▌ {exchange.prompt}")
         width = max(len(name) for name in exchange.answers)
+        new_line = "\n" + " " * (width + 3) + "│ "
         for name, answer in exchange.answers.items():
-            show.say(
-                f"  {name:<{width}} │ {answer.replace(chr(10), chr(10) + ' ' * (width + 3) + '│ ')}"
-            )
+            lines = answer.replace("\n", new_line)
+            show.say(f"  {name:<{width}} │ {lines}")
 
 
 def evaluate(

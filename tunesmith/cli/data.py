@@ -1,16 +1,15 @@
 """`tunesmith data`: datasets."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from tunesmith.service.datasets import DatasetView, ExampleView
+from tunesmith.cli import data_versions
+from tunesmith.cli.data_versions import Dataset, Json
 
-app = typer.Typer(help="Datasets: import, list, preview.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+app = typer.Typer(help="Datasets: import, check, compare, split, mix.", no_args_is_help=True)
+app.add_typer(data_versions.app)
 
 
 @app.command("import")
@@ -33,10 +32,15 @@ def import_(
         float,
         typer.Option(help="Percent of rows that may be left out as no examples.", min=0, max=100),
     ] = 0.0,
+    deduplicate: Annotated[
+        Literal["exact", "near"] | None,
+        typer.Option(help="Leave out what repeats an earlier row, word for word or nearly."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a file row by row and keep it as an immutable dataset version."""
     from tunesmith.cli import show
+    from tunesmith.cli.dataset_views import print_dataset
     from tunesmith.cli.progress import counted_progress
     from tunesmith.service import datasets
     from tunesmith.store.home import open_home
@@ -49,12 +53,13 @@ def import_(
             format=format,
             mapping=_parse_mapping(mapping or []),
             max_rejected_percent=allow_rejected,
+            deduplicate=deduplicate,
             on_progress=lambda num_rows: advance(num_rows, None),
         )
     if as_json:
         show.print_json(view)
         return
-    _print_view(view)
+    print_dataset(view)
 
 
 def _parse_mapping(pairs: list[str]) -> dict[str, str]:
@@ -69,29 +74,6 @@ def _parse_mapping(pairs: list[str]) -> dict[str, str]:
             )
         mapping[field.strip()] = column.strip()
     return mapping
-
-
-def _print_view(view: "DatasetView") -> None:
-    from tunesmith.cli import show
-
-    stats = view.stats
-    state = "already here, reused" if view.existed else "imported"
-    show.figures(
-        [
-            ("version", f"{view.version} ({state})"),
-            ("format", f"{stats.format}: {stats.evidence}"),
-            ("examples", f"{stats.num_examples:,} of {stats.num_rows:,} rows"),
-            (
-                "rejected",
-                f"{stats.num_rejected:,} (rejected.jsonl names each row, field and reason)"
-                if stats.num_rejected
-                else "none",
-            ),
-            ("duplicates", f"{stats.num_duplicates:,}"),
-            ("folder", view.folder),
-        ],
-        title=f"dataset {view.name}",
-    )
 
 
 @app.command("list")
@@ -126,8 +108,39 @@ def list_(as_json: Json = False) -> None:
 
 
 @app.command()
+def show(dataset: Dataset, as_json: Json = False) -> None:
+    """Report on a dataset version: counts, what is suspicious in it, where it came from."""
+    from tunesmith.cli import show
+    from tunesmith.cli.dataset_views import print_report
+    from tunesmith.service import datasets
+    from tunesmith.store.home import open_home
+
+    report = datasets.report_on(open_home(), dataset)
+    if as_json:
+        show.print_json(report)
+        return
+    print_report(report)
+
+
+@app.command()
+def delete(dataset: Dataset, as_json: Json = False) -> None:
+    """Delete a dataset, or one version of it, unless a run was made with it."""
+    from tunesmith.cli import show
+    from tunesmith.service import dataset_versions
+    from tunesmith.store.home import open_home
+
+    deleted = dataset_versions.delete_dataset(open_home(), dataset)
+    if as_json:
+        show.print_json(deleted)
+        return
+    for version in deleted.versions:
+        files = "and its files" if version in deleted.removed else "another name keeps its files"
+        show.say(f"deleted {dataset}: version {version}, {files}")
+
+
+@app.command()
 def preview(
-    dataset: Annotated[str, typer.Argument(help="A dataset's name, or name@version.")],
+    dataset: Dataset,
     model: Annotated[
         str, typer.Option(help="The base model whose tokens and template count.")
     ] = "smollm2-135m",
@@ -141,6 +154,7 @@ def preview(
 ) -> None:
     """Show, token by token, what is trained and what is masked."""
     from tunesmith.cli import show
+    from tunesmith.cli.dataset_views import print_tokens
     from tunesmith.service import datasets, runs
     from tunesmith.store.home import open_home
 
@@ -157,29 +171,4 @@ def preview(
         "[black on green]trained[/]  [dim]masked[/]  [red strike]cut off[/]  one token | the next"
     )
     for view in views:
-        _print_tokens(view)
-
-
-def _print_tokens(view: "ExampleView") -> None:
-    from rich.text import Text
-
-    from tunesmith.cli import show
-
-    num_trained = sum(token.trained for token in view.tokens)
-    show.console.print(
-        f"\n[bold]row {view.row}[/]: {len(view.tokens)} tokens, {num_trained} trained"
-    )
-    line = Text()
-    for position, token in enumerate(view.tokens):
-        even = position % 2 == 0
-        style = "red strike" if token.cut else "dim" if not token.trained else "black on green"
-        if token.trained and not even:
-            style = "black on bright_green"
-        shown = (
-            token.text.replace("\n", "⏎\n") if not token.trained else token.text.replace("\n", "⏎")
-        )
-        line.append(shown, style=style)
-    show.console.print(line)
-    if not show.console.is_terminal:  # colours are lost: say it in words as well
-        trained = "".join(token.text for token in view.tokens if token.trained)
-        show.say(f"trained: {trained!r}")
+        print_tokens(view)

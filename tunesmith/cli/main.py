@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tunesmith import __version__
 from tunesmith.cli import chat, data, models, runs, train
 from tunesmith.errors import TunesmithError
 
@@ -25,22 +26,31 @@ app.command("compare")(chat.compare)
 app.command("evaluate")(chat.evaluate)
 
 
-@app.callback(invoke_without_command=True)
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.")
-    ] = False,
-) -> None:
-    """Turn your own data into a better language model: import, check, fine-tune, compare."""
-    if version:
-        from tunesmith import __version__
-
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"tunesmith {__version__}")
         raise typer.Exit
 
 
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and leave.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Turn your own data into a better language model: import, check, fine-tune, compare."""
+
+
 def run() -> None:
-    """The `tunesmith` command: every error is one sentence and an exit code."""
+    """The `tunesmith` command: every error is one sentence and an exit code.
+
+    Raises:
+        SystemExit: always, with that code.
+        Exception: an unexpected one as it is, where TUNESMITH_DEBUG asks for it.
+    """
     _quiet_libraries()
     try:
         app()
@@ -70,10 +80,12 @@ def _say_error(message: str, hint: str) -> None:
 
 
 def _quiet_libraries() -> None:
-    """Nothing a library logs at import is for the user; what is wrong we say ourselves."""
+    """Nothing a library logs or counts is for the user; what is wrong we say ourselves."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # For transformers' GGUF reader, which asks nobody else; tqdm reads it when it is imported.
+    os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 if __name__ == "__main__":

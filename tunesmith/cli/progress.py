@@ -1,12 +1,12 @@
 """A training run's events as live text: a bar on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from tunesmith.cli.show import console, duration, say
+from tunesmith.cli.show import console, duration, say, warn
 from tunesmith.events import (
     CheckpointSaved,
     Emit,
@@ -51,7 +51,7 @@ class TrainingProgress:
             case RunPaused(step=step):
                 say(f"  paused; the checkpoint of step {step} is safe")
             case Warned(message=message):
-                console.print(f"[yellow]warning:[/yellow] {message}", markup=True)
+                warn(message)
             case _:
                 pass
 
@@ -84,7 +84,7 @@ class TrainingProgress:
 
 
 @contextmanager
-def training_progress() -> Iterator[Emit]:
+def training_progress() -> Generator[Emit]:
     """A listener for the events of a run, shown while the context lasts."""
     if not console.is_terminal:
         yield TrainingProgress(None)
@@ -100,8 +100,8 @@ def training_progress() -> Iterator[Emit]:
 
 
 @contextmanager
-def counted_progress(description: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar for work that counts: call the yielded function with what is done and, if known, the total."""
+def counted_progress(description: str) -> Generator[Callable[[int, int | None], None]]:
+    """A bar for work that counts: the yielded function takes what is done and the total or None."""
     if not console.is_terminal:
         yield lambda done, total: None
         return

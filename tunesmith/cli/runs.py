@@ -2,9 +2,12 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tunesmith.service.runs import RunDetails
 
 app = typer.Typer(help="Runs: list, show, resume, extend.", no_args_is_help=True)
 
@@ -60,7 +63,7 @@ def show(run: Run, as_json: Json = False) -> None:
     _print_details(details)
 
 
-def _print_details(details: Any) -> None:
+def _print_details(details: "RunDetails") -> None:
     from tunesmith.cli import show
 
     view = details.view
@@ -120,16 +123,15 @@ def extend(
 ) -> None:
     """Train a finished run for more epochs: weights, optimizer and data order continue."""
     from tunesmith.cli import show
-    from tunesmith.cli.train import go_on, print_plan
-    from tunesmith.service import engine, runs
+    from tunesmith.cli.train import go_on, preflight
+    from tunesmith.service import runs
     from tunesmith.store.home import open_home
 
     home = open_home()
     job = runs.extend_run(
         home, runs.find_run(home, run), epochs=epochs, name=name, now=datetime.now()
     )
-    plan = engine.load().plan_training(job, runs=home.runs, emit=lambda event: None)
-    print_plan(job, plan)
+    plan = preflight(home, job)
     show.say(f"continuing after step {job.origin.step if job.origin else 0}")
     go_on(runs.create_run(home, job), plan=plan)
 

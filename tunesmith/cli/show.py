@@ -2,19 +2,35 @@
 
 import dataclasses
 import json
+import os
+import sys
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
+from pydantic import BaseModel
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-console = Console(highlight=False)
+_WIDTH_OF_FILES = 160  # rich would take 80 columns, into which most tables do not fit
+_fits_itself = sys.stdout.isatty() or "COLUMNS" in os.environ
+console = Console(highlight=False, width=None if _fits_itself else _WIDTH_OF_FILES)
 _notes = Console(highlight=False, stderr=True)
+
+# Columns of what people copy: an id that is folded over lines cannot be pasted.
+_NEVER_FOLDED = {"name", "id", "version", "model", "trained tensor"}
 
 
 def say(line: str) -> None:
-    """One plain line."""
-    console.print(line, markup=False)
+    """One plain line, however long."""
+    console.print(line, markup=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """What the user should know; the work goes on."""
+    console.print(Text.assemble(("warning: ", "yellow"), message), soft_wrap=True)
 
 
 def note(line: str) -> None:
@@ -23,38 +39,35 @@ def note(line: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Machine-readable output: dataclasses and lists of them as JSON."""
+    """Machine-readable output: dataclasses, settings and lists of them as JSON."""
     print(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    if hasattr(value, "model_dump"):
+    """What `json.dumps` cannot write, as what it can."""
+    if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    if hasattr(value, "tolist"):
-        return value.tolist()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return str(value)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table whose cells are shown as they are, never read as markup."""
-    from rich.text import Text
-
-    built = Table(
-        title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False
-    )
-    for column in columns:
-        built.add_column(column, overflow="fold")
-    for row in rows:
-        built.add_row(*(Text(str(cell)) for cell in row))
+    lines = [[str(cell) for cell in row] for row in rows]
+    built = Table(header_style="bold", box=None, pad_edge=False)
+    for position, column in enumerate(columns):
+        longest = max((cell_len(line[position]) for line in lines), default=0)
+        # Beyond a quarter of the width it would push the other columns out of sight.
+        whole = column in _NEVER_FOLDED and longest <= console.width // 4
+        built.add_column(column, overflow="fold", no_wrap=whole)
+    for line in lines:
+        built.add_row(*map(Text, line))
     console.print(built)
 
 
 def figures(rows: Iterable[tuple[str, str]], *, title: str) -> None:
     """Pairs of a word and what is to be said about it."""
-    from rich.text import Text
-
     built = Table.grid(padding=(0, 2))
     built.add_column(style="cyan", no_wrap=True)
     built.add_column(overflow="fold")
@@ -84,15 +97,15 @@ _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
 def curve(values: Sequence[float], *, width: int = 64, height: int = 8) -> list[str]:
-    """A column chart in lines of text, the y axis labelled; `values` are averaged into `width` columns."""
+    """A column chart in lines of text with a labelled y axis.
+
+    `values` are averaged into at most `width` columns.
+    """
     if not values:
         return []
     width = min(width, len(values))
     edges = [round(i * len(values) / width) for i in range(width + 1)]
-    columns = [
-        sum(values[left:right]) / (right - left)
-        for left, right in zip(edges, edges[1:], strict=False)
-    ]
+    columns = [sum(values[left:right]) / (right - left) for left, right in pairwise(edges)]
     low, high = min(0.0, *columns), max(columns)
     span = (high - low) or 1.0
     eighths = [round((column - low) / span * height * 8) for column in columns]

@@ -8,6 +8,8 @@ import typer
 
 if TYPE_CHECKING:
     from tunesmith.jobs.engine import TrainingPlan
+    from tunesmith.service.folds import CrossValidation
+    from tunesmith.store.home import Home
     from tunesmith.training.job import TrainJob
 
 
@@ -23,38 +25,97 @@ def train(
     reuse: Annotated[
         bool,
         typer.Option(
-            help="Take a run of the same recipe, data and model if there is one; resume it if need be."
+            help="Take a run of the same recipe, data and model if there is one; resume it if cut."
         ),
     ] = False,
     plan_only: Annotated[
         bool, typer.Option("--plan", help="Print the preflight and stop.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the preflight as JSON; needs --plan.")
+    ] = False,
+    allow: Annotated[
+        float | None,
+        typer.Option(
+            help="Percent of a dataset's rows that may be damaged; data.max_damaged_percent.",
+            min=0,
+            max=100,
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Cross-validate: so many runs NAME-fold1, ..., each measured on another part.",
+            min=2,
+            max=50,
+        ),
+    ] = None,
 ) -> None:
     """Fine-tune a model as a recipe says: preflight first, then live progress.
 
-    Ctrl-C stops after the current step with a checkpoint; `tunesmith runs resume` goes on to the same bits.
+    Ctrl-C stops after the current step with a checkpoint; `tunesmith runs resume` goes on to the
+    same bits.
     """
     from tunesmith.cli import show
-    from tunesmith.service import engine, runs
+    from tunesmith.service import folds as folding
+    from tunesmith.service import runs
     from tunesmith.store.home import open_home
 
     home = open_home()
-    config = runs.load_recipe(recipe, overrides or [])
-    job = runs.prepare_job(home, config, now=datetime.now(), start_from=start_from, say=show.note)
-    equal = runs.find_equal_run(home, job) if reuse else None
-    if equal is not None and runs.view_run(equal).status == "finished":
-        show.say(f"reusing run {config.name} ({equal.name}): same recipe, data and base model")
-        return
-    if equal is not None:
-        show.say(
-            f"going on with run {config.name} ({equal.name}): same recipe, data and base model"
-        )
-        go_on(equal)
-        return
-    plan = engine.load().plan_training(job, runs=home.runs, emit=lambda event: None)
-    print_plan(job, plan)
-    if not plan_only:
-        go_on(runs.create_run(home, job), plan=plan)
+    allowed = [] if allow is None else [f"data.max_damaged_percent={allow}"]
+    config = runs.load_recipe(recipe, [*(overrides or []), *allowed])
+    folders: list[Path] = []
+    for each in folding.fold_recipes(config, folds) if folds else [config]:
+        job = runs.prepare_job(home, each, now=datetime.now(), start_from=start_from, say=show.note)
+        equal = runs.find_equal_run(home, job) if reuse else None
+        if equal is not None:
+            folders.append(_take_up(equal))
+        elif plan_only:
+            preflight(home, job, as_json=as_json)
+        else:
+            plan = preflight(home, job)
+            folders.append(runs.create_run(home, job))
+            go_on(folders[-1], plan=plan)
+    if folds and folders:
+        _print_folds(config.name, folding.cross_validate(folders))
+
+
+def preflight(home: "Home", job: "TrainJob", *, as_json: bool = False) -> "TrainingPlan":
+    """Plan `job` and say what that came to."""
+    from tunesmith.cli import show
+    from tunesmith.cli.preflight import print_preflight
+    from tunesmith.service import engine
+
+    stages = engine.load()
+    plan = stages.plan_training(job, runs=home.runs, emit=lambda event: None)
+    report = stages.check_plan(job, plan, emit=lambda event: None)
+    if as_json:
+        show.print_json(report)
+    else:
+        print_preflight(report)
+    return plan
+
+
+def _take_up(folder: Path) -> Path:
+    """A run that computes what is asked for: take it as it is, or bring it to its end."""
+    from tunesmith.cli import show
+    from tunesmith.service import runs
+
+    view = runs.view_run(folder)
+    finished = view.status == "finished"
+    begun = "reusing" if finished else "going on with"
+    show.say(f"{begun} run {view.name} ({view.id}): same recipe, data and base model")
+    if not finished:
+        go_on(folder)
+    return folder
+
+
+def _print_folds(name: str, result: "CrossValidation") -> None:
+    from tunesmith.cli import show
+
+    losses = [(run.name, f"{run.validation_loss:.4f}") for run in result.runs]
+    summary = f"{result.mean:.4f} ± {result.deviation:.4f}"
+    show.figures([*losses, ("mean ± sd", summary)], title=f"validation loss of {name} by fold")
 
 
 def go_on(folder: Path, *, plan: "TrainingPlan | None" = None) -> None:
@@ -77,54 +138,3 @@ def go_on(folder: Path, *, plan: "TrainingPlan | None" = None) -> None:
         rows.append(("validation loss", f"{view.validation_loss:.4f}"))
     show.figures(rows, title=f"run {name} finished")
     show.say(f"next: tunesmith chat {name}  ·  tunesmith runs show {name}")
-
-
-def print_plan(job: "TrainJob", plan: "TrainingPlan") -> None:
-    """The preflight: what will be trained on what, and what it takes."""
-    from tunesmith.cli import show
-
-    config, parameters = job.config, plan.parameters
-    training = config.training
-    reports = [store.report for store in plan.stores]
-    num_tokens = sum(report.num_tokens for report in reports)
-    num_trained = sum(report.num_trained_tokens for report in reports)
-    share = parameters.num_trainable / parameters.total
-    effective = training.batch_size * training.gradient_accumulation
-    rows = [
-        ("model", f"{job.base.reference} ({job.base.digest[:12]}), {plan.dtype}"),
-        ("data", ", ".join(f"{d.reference}@{d.version[:8]}" for d in job.train)),
-        (
-            "examples",
-            f"{len(plan.batches.indices):,} train, {len(plan.validation[1]):,} validation",
-        ),
-        (
-            "tokens",
-            f"{num_tokens:,}, of which {num_trained:,} trained ({num_trained / num_tokens:.0%})",
-        ),
-        ("left out", _left_out(plan)),
-        (
-            "method",
-            f"{config.method.kind}: {parameters.num_trainable:,} values trained ({share:.2%})",
-        ),
-        (
-            "steps",
-            f"{plan.total_steps} = {training.epochs} epochs x {plan.batches.steps_per_epoch} "
-            f"({effective} examples a step)",
-        ),
-        (
-            "rate",
-            f"{plan.schedule.peak:.1e}, {training.scheduler.kind} to {plan.schedule.floor:.1e}, "
-            f"{plan.schedule.num_warmup_steps} warm-up steps",
-        ),
-        ("memory", f"about {plan.memory}"),
-        ("disk", f"{show.size(plan.disk_bytes)} of {show.size(plan.disk_free_bytes)} free"),
-    ]
-    show.figures(rows, title=f"preflight of {config.name}")
-    for warning in plan.warnings:
-        show.console.print(f"[yellow]warning:[/yellow] {warning}")
-
-
-def _left_out(plan: "TrainingPlan") -> str:
-    cut = sum(store.report.num_truncated for store in plan.stores)
-    unusable = sum(store.report.num_unusable for store in plan.stores)
-    return f"{cut} examples cut at the maximum length, {unusable} without anything to train"

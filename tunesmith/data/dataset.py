@@ -3,14 +3,16 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TypeAlias
 
 from tunesmith import artifacts, schema
+from tunesmith.data.deduplicate import Deduplicate, without_duplicates
 from tunesmith.data.formats import (
     FORMATS,
     Detection,
@@ -29,6 +31,7 @@ OnProgress: TypeAlias = Callable[[int], None]
 """Called now and then with the number of rows or examples done."""
 
 _DATA, _REJECTED, _STATS = "data.parquet", "rejected.jsonl", "stats.json"
+_SCRATCH = "scratch.parquet"  # gone before the version is committed
 _NUM_SAMPLED_ROWS = 100
 _PROGRESS_EVERY = 1000
 
@@ -62,6 +65,7 @@ def import_dataset(
     format: str | None = None,
     mapping: Mapping[str, str] | None = None,
     max_rejected_percent: float = 0.0,
+    deduplicate: Deduplicate | None = None,
     on_progress: OnProgress = lambda num_rows: None,
 ) -> DatasetVersion:
     """Import `source` as the version folder `into / <version id>`, or find that it is there.
@@ -73,6 +77,8 @@ def import_dataset(
         mapping: columns of the file by field of the format, such as `{"prompt": "question"}`.
         max_rejected_percent: up to this share of rows may be no examples; they are left out, with
             their reasons in `rejected.jsonl`.
+        deduplicate: also leave out what repeats an earlier example, "exact" or "near"; listed there
+            too, and not counted as rejected.
         on_progress: called with the number of rows read.
 
     Raises:
@@ -80,25 +86,32 @@ def import_dataset(
         DatasetRejected: the file is malformed, of no known format, or has more rejected rows than
             allowed. Nothing is left behind.
     """
-    into.mkdir(parents=True, exist_ok=True)
-    # The id is known only after the pass; the name is one that `remove_leftovers` clears up.
-    with TemporaryDirectory(prefix=".partial-import-", dir=into) as temporary:
-        staged = Path(temporary)
+    with _staging_folder(into) as staged:
         plan = _plan(source, format=format, mapping=mapping or {})
-        tally = _stage(staged, plan, on_progress=on_progress)
+        tally = _stage(staged, plan, deduplicate=deduplicate, on_progress=on_progress)
         _check_rejected(tally, source, allowed_percent=max_rejected_percent)
-        target = into / tally.version_id
-        if artifacts.is_intact(target):
-            return open_version(target, existed=True)
         stats = tally.stats(plan.detection, columns=plan.columns)
-        artifacts.write_json(staged / _STATS, stats.model_dump())
-        artifacts.commit_folder(
-            target,
-            kind="dataset",
-            write=lambda folder: _move_files(staged, folder),
-            lineage=_lineage(source, plan),
-        )
-    return open_version(target)
+        lineage = _lineage(source, plan, deduplicate)
+        return _commit(staged, into / tally.version_id, stats, lineage=lineage)
+
+
+def derive_version(
+    examples: Iterable[NumberedExample], *, into: Path, made: str, lineage: dict[str, Any]
+) -> DatasetVersion:
+    """Keep `examples` of other versions as a version; `made` says how they were chosen.
+
+    Raises:
+        DatasetRejected: there is no example. Nothing is left behind.
+    """
+    with _staging_folder(into) as staged:
+        tally = ImportTally()
+        write_examples(staged / _DATA, tally.counted(examples))
+        if tally.num_examples == 0:
+            raise DatasetRejected(f"{made}: no example is left", hint="choose other settings")
+        tally.num_rows = tally.num_examples
+        (staged / _REJECTED).touch()
+        stats = tally.stats(Detection("derived", made), columns=frozenset())
+        return _commit(staged, into / tally.version_id, stats, lineage=lineage)
 
 
 def open_version(folder: Path, *, existed: bool = False) -> DatasetVersion:
@@ -117,6 +130,29 @@ def open_version(folder: Path, *, existed: bool = False) -> DatasetVersion:
 def read_examples(version: DatasetVersion) -> Iterator[NumberedExample]:
     """Stream the examples of `version`, each with the row of its source."""
     return stream_examples(version.folder / _DATA)
+
+
+@contextmanager
+def _staging_folder(into: Path) -> Generator[Path]:
+    """A folder to write into before the id is known; `remove_leftovers` clears up what is left."""
+    into.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".partial-import-", dir=into) as temporary:
+        yield Path(temporary)
+
+
+def _commit(
+    staged: Path, target: Path, stats: DatasetStats, *, lineage: dict[str, Any]
+) -> DatasetVersion:
+    if artifacts.is_intact(target):
+        return open_version(target, existed=True)
+    artifacts.write_json(staged / _STATS, stats.model_dump())
+    artifacts.commit_folder(
+        target,
+        kind="dataset",
+        write=lambda folder: _move_files(staged, folder),
+        lineage=lineage,
+    )
+    return open_version(target)
 
 
 @dataclass(frozen=True)
@@ -153,18 +189,36 @@ def _plan(source: Path, *, format: str | None, mapping: Mapping[str, str]) -> _P
     return _Plan(chain(sample, rows), detection, mapping)
 
 
-def _stage(folder: Path, plan: _Plan, *, on_progress: OnProgress) -> ImportTally:
+def _stage(
+    folder: Path, plan: _Plan, *, deduplicate: Deduplicate | None, on_progress: OnProgress
+) -> ImportTally:
     tally = ImportTally()
     with (folder / _REJECTED).open("w", encoding="utf-8") as rejected:
-        examples = _examples(plan, tally=tally, rejected=rejected, on_progress=on_progress)
-        write_examples(folder / _DATA, examples)
+
+        def leave_out(row: int, field: str, reason: str) -> None:
+            record = {"row": row, "field": field, "reason": reason}
+            rejected.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+        def drop(row: int, first: int) -> None:
+            tally.num_dropped += 1
+            leave_out(row, "", f"duplicate of row {first}")
+
+        examples = _examples(plan, tally, leave_out=leave_out, on_progress=on_progress)
+        if deduplicate:
+            scratch = folder / _SCRATCH
+            examples = without_duplicates(examples, deduplicate, scratch=scratch, drop=drop)
+        write_examples(folder / _DATA, tally.counted(examples))
     return tally
 
 
 def _examples(
-    plan: _Plan, *, tally: ImportTally, rejected: TextIO, on_progress: OnProgress
+    plan: _Plan,
+    tally: ImportTally,
+    *,
+    leave_out: Callable[[int, str, str], None],
+    on_progress: OnProgress,
 ) -> Iterator[NumberedExample]:
-    """Read row by row; those that are no examples go to `rejected`."""
+    """Read row by row; those that are no examples are left out."""
     for number, row in plan.rows:
         tally.see(row)
         try:
@@ -172,10 +226,8 @@ def _examples(
         except RowRejected as error:
             reason = RowRejected(_source_field(error.field, plan.mapping), error.reason)
             tally.reject(number, reason)
-            record = {"row": number, "field": reason.field, "reason": reason.reason}
-            rejected.write(json.dumps(record, ensure_ascii=False) + "\n")
+            leave_out(number, reason.field, reason.reason)
         else:
-            tally.accept(example)
             yield number, example
         if tally.num_rows % _PROGRESS_EVERY == 0:
             on_progress(tally.num_rows)
@@ -194,7 +246,7 @@ def _check_rejected(tally: ImportTally, source: Path, *, allowed_percent: float)
     row, error = tally.first_rejected
     where = f"{source.name}, row {row}: {error}"
     counts = f"{tally.num_rejected} of {tally.num_rows} rows are no examples"
-    if tally.num_examples == 0:
+    if tally.num_rejected == tally.num_rows:
         raise DatasetRejected(f"{where}; all {counts}", hint="choose another format or mapping")
     if 100 * tally.num_rejected > allowed_percent * tally.num_rows:
         raise DatasetRejected(
@@ -203,12 +255,13 @@ def _check_rejected(tally: ImportTally, source: Path, *, allowed_percent: float)
         )
 
 
-def _lineage(source: Path, plan: _Plan) -> dict[str, Any]:
+def _lineage(source: Path, plan: _Plan, deduplicate: Deduplicate | None) -> dict[str, Any]:
     return {
         "source": source.name,
         "source_sha256": artifacts.sha256_file(source),
         "format": plan.detection.format,
         "mapping": dict(plan.mapping),
+        "deduplicate": deduplicate,
     }
 
 

@@ -3,8 +3,8 @@
 There is no iterator to save: step n of a run takes the same examples in the same order whenever and
 wherever it is taken, so a resumed run reads what the uninterrupted one would have read.
 
-A batch is one row of tokens: the examples end to end, without padding. `lengths` tells attention where
-one ends, so that no example sees another. Axes: T packed tokens, N trained tokens.
+A batch is one row of tokens: the examples end to end, without padding. `lengths` tells attention
+where one ends, so that no example sees another. Axes: T packed tokens, N trained tokens.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ from tunesmith.data.tokenize import TokenStore
 class PackedBatch:
     """Several examples in one row.
 
-    `predictor_positions_N[i]` is where in the row the hidden state lies that predicts the trained token
-    `targets_N[i]`: the place before it.
+    `predictor_positions_N[i]` is where in the row the hidden state lies that predicts the trained
+    token `targets_N[i]`: the place before it.
     """
 
     token_ids_T: NDArray[np.int64]
@@ -68,10 +68,10 @@ def _predictable(trained: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """The batches of a whole run over the examples `indices` of `store`.
+    """The batches of a whole run over the examples `indices` of `store`, which may repeat.
 
-    An optimizer step takes `gradient_accumulation` batches of `batch_size` examples; the last step of
-    an epoch takes what is left (F72).
+    An optimizer step takes `gradient_accumulation` batches of `batch_size` examples; the last step
+    of an epoch takes what is left (F72).
     """
 
     store: TokenStore

@@ -17,7 +17,9 @@ class TokenReport(Strict):
     """Counts over the examples of a token store.
 
     Attributes:
-        num_examples: those that are trained on or measured.
+        num_rows: source rows, of which a passage may become several examples or none.
+        num_examples: those that are trained on or measured; each window of a passage is one.
+        num_short: pieces of passages left out by the rule for short ones.
         num_truncated: those among them that lost their tail; `truncated_rows` lists the first.
         num_unusable: those left out, since truncation left no trained token; `unusable_rows` lists
             the first.
@@ -30,9 +32,13 @@ class TokenReport(Strict):
         longest: length before truncation.
         num_turns: answers and passages, before truncation.
         num_turns_ended: those whose end-of-turn token is trained; a cut answer has none.
+        num_whole: examples, the windows of a piece taken together, that lost nothing.
+        num_whole_unended: those among them with an answer whose end is not trained.
     """
 
+    num_rows: int
     num_examples: int
+    num_short: int
     num_truncated: int
     truncated_rows: list[int]
     num_unusable: int
@@ -45,6 +51,8 @@ class TokenReport(Strict):
     longest: int
     num_turns: int
     num_turns_ended: int
+    num_whole: int
+    num_whole_unended: int
 
     @property
     def end_of_turn_trained(self) -> float:
@@ -69,27 +77,39 @@ class TokenTally:
         """Examples kept."""
         return self._counts["num_examples"]
 
-    def add(self, row: int, *, whole: EncodedExample, kept: EncodedExample) -> None:
-        """Count the example `whole` of source row `row`, of which `kept` is left by truncation."""
+    def see_row(self, *, num_short: int) -> None:
+        """Count a source row, of which `num_short` pieces are left out."""
+        self._counts["num_rows"] += 1
+        self._counts["num_short"] += num_short
+
+    def add(self, row: int, *, whole: EncodedExample, parts: Sequence[EncodedExample]) -> None:
+        """Count the example `whole` of source row `row`, of which `parts` are kept."""
         self._longest = max(self._longest, len(whole))
         self._lengths[_power_of_two(len(whole))] += 1
         self._counts["num_turns"] += len(whole.turn_ends)
-        if not kept.usable:
+        if not parts:
             self._counts["num_unusable"] += 1
             _list_row(self._unusable_rows, row)
             return
-        self._counts["num_examples"] += 1
-        self._counts["num_turns_ended"] += len(kept.turn_ends)
-        self._tokens_R += np.bincount(kept.roles, minlength=len(ROLES))
-        self._trained_R += np.bincount(kept.roles[kept.trained], minlength=len(ROLES))
-        if kept.truncated:
+        num_ended = sum(int(part.trained[part.turn_ends].sum()) for part in parts)
+        self._counts["num_turns_ended"] += num_ended
+        self._counts["num_examples"] += len(parts)
+        for part in parts:
+            self._tokens_R += np.bincount(part.roles, minlength=len(ROLES))
+            self._trained_R += np.bincount(part.roles[part.trained], minlength=len(ROLES))
+        if parts[0].truncated:
             self._counts["num_truncated"] += 1
             _list_row(self._truncated_rows, row)
+            return
+        self._counts["num_whole"] += 1
+        self._counts["num_whole_unended"] += num_ended < len(whole.turn_ends)
 
     def report(self) -> TokenReport:
         """The counts so far."""
         return TokenReport(
+            num_rows=self._counts["num_rows"],
             num_examples=self.num_examples,
+            num_short=self._counts["num_short"],
             num_truncated=self._counts["num_truncated"],
             truncated_rows=self._truncated_rows,
             num_unusable=self._counts["num_unusable"],
@@ -102,13 +122,17 @@ class TokenTally:
             longest=self._longest,
             num_turns=self._counts["num_turns"],
             num_turns_ended=self._counts["num_turns_ended"],
+            num_whole=self._counts["num_whole"],
+            num_whole_unended=self._counts["num_whole_unended"],
         )
 
 
 def sum_reports(reports: Sequence[TokenReport]) -> TokenReport:
     """One report over several datasets. It lists no rows: they would belong to different files."""
     return TokenReport(
+        num_rows=sum(each.num_rows for each in reports),
         num_examples=sum(each.num_examples for each in reports),
+        num_short=sum(each.num_short for each in reports),
         num_truncated=sum(each.num_truncated for each in reports),
         truncated_rows=[],
         num_unusable=sum(each.num_unusable for each in reports),
@@ -121,6 +145,8 @@ def sum_reports(reports: Sequence[TokenReport]) -> TokenReport:
         longest=max(each.longest for each in reports),
         num_turns=sum(each.num_turns for each in reports),
         num_turns_ended=sum(each.num_turns_ended for each in reports),
+        num_whole=sum(each.num_whole for each in reports),
+        num_whole_unended=sum(each.num_whole_unended for each in reports),
     )
 
 

@@ -11,19 +11,23 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tunesmith import artifacts, schema
+from tunesmith.data.config import PassagesConfig
 from tunesmith.data.dataset import DatasetVersion, read_examples
+from tunesmith.data.passages import cut_pieces, cut_windows
 from tunesmith.data.storage import NumberedExample, in_batches
 from tunesmith.data.token_report import TokenReport, TokenTally, sum_reports
 from tunesmith.errors import DatasetRejected
 from tunesmith.text.codec import TextCodec, TrainOn
+from tunesmith.text.conversation import Example, Passage
 from tunesmith.text.encoded import EncodedExample, truncate
 
 OnProgress: TypeAlias = Callable[[int], None]
 """Called now and then with the number of examples done."""
 
 # Part of every cache key: raise it when the same text gets other tokens, another mask or files.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
+_WHOLE_PASSAGES = PassagesConfig()
 _TOKEN_IDS, _TRAINED, _STARTS, _ROWS = "token_ids.bin", "trained.bin", "starts.bin", "rows.bin"
 _REPORT = "report.json"
 
@@ -36,7 +40,7 @@ class TokenStore:
         token_ids: int32 [T].
         trained: bool [T], whether the loss counts the prediction of this token.
         starts: int64 [N + 1], where each example starts; the last is T.
-        rows: int64 [N], the source row of each example.
+        rows: int64 [N], the source row of each example; the windows of a passage have the same.
         report: what tokenizing came to.
     """
 
@@ -64,6 +68,7 @@ class _Tokenizing:
     max_length: int
     system_prompt: str
     train_on: TrainOn
+    passages: PassagesConfig
 
     @property
     def key(self) -> str:
@@ -76,6 +81,7 @@ class _Tokenizing:
                 "max_length": self.max_length,
                 "system_prompt": self.system_prompt,
                 "train_on": self.train_on,
+                "passages": self.passages.model_dump(),
             }
         )
 
@@ -88,18 +94,19 @@ def tokenize_dataset(
     system_prompt: str,
     train_on: TrainOn,
     cache: Path,
+    passages: PassagesConfig = _WHOLE_PASSAGES,
     on_progress: OnProgress = lambda num_examples: None,
 ) -> TokenStore:
     """Tokenize `version`, or find the tokens that the same inputs gave before in `cache`.
 
-    Examples longer than `max_length` tokens lose their tail, and those left without a trained token
-    are left out; the report counts both.
+    Conversations longer than `max_length` tokens lose their tail, and those left without a trained
+    token are left out; passages are cut as `passages` says. The report counts all of it.
 
     Raises:
         DatasetRejected: the chat template refuses a row or hides its answers, or no row is left.
         ModelRejected: the model's template or tokenizer cannot be trained with.
     """
-    task = _Tokenizing(version, codec, max_length, system_prompt, train_on)
+    task = _Tokenizing(version, codec, max_length, system_prompt, train_on, passages)
     folder = cache / task.key[:32]
     if not _is_complete(folder):
         artifacts.commit_folder(
@@ -125,32 +132,66 @@ def concatenate(stores: Sequence[TokenStore]) -> TokenStore:
     )
 
 
+def source_groups(stores: Sequence[TokenStore]) -> NDArray[np.int64]:
+    """A number for each example of `stores` in order, ascending from 0: that of its source row.
+
+    The windows of one passage share it; rows of different stores do not.
+    """
+    changes = [np.diff(store.rows, prepend=-1) != 0 for store in stores]
+    return np.cumsum(np.concatenate(changes), dtype=np.int64) - 1
+
+
+def count_trained(store: TokenStore) -> NDArray[np.int64]:
+    """Trained tokens of each example, int64 [N].
+
+    Nothing comes before an example's first token to predict it, so that one does not count.
+    """
+    first = store.starts[:-1]
+    return np.add.reduceat(store.trained, first, dtype=np.int64) - store.trained[first]
+
+
 def _write(folder: Path, *, task: _Tokenizing, on_progress: OnProgress) -> None:
     tally = TokenTally()
     lengths, rows = array("q"), array("q")
     with (folder / _TOKEN_IDS).open("wb") as token_ids, (folder / _TRAINED).open("wb") as trained:
-        for row, whole in _encoded(task, on_progress=on_progress):
-            kept = truncate(whole, task.max_length)
-            tally.add(row, whole=whole, kept=kept)
-            if kept.usable:
-                token_ids.write(kept.token_ids.tobytes())
-                trained.write(kept.trained.tobytes())
-                lengths.append(len(kept))
+        for row, example, whole in _encoded(task, tally, on_progress=on_progress):
+            parts = _parts(example, whole, task)
+            tally.add(row, whole=whole, parts=parts)
+            for part in parts:
+                token_ids.write(part.token_ids.tobytes())
+                trained.write(part.trained.tobytes())
+                lengths.append(len(part))
                 rows.append(row)
     report = tally.report()
     if report.num_examples == 0:
         raise DatasetRejected(
-            f"none of {report.num_unusable} rows has an answer within {task.max_length} tokens",
-            hint=f"raise max_length; the longest example has {report.longest} tokens",
+            f"none of {report.num_rows} rows has an answer within {task.max_length} tokens",
+            hint=f"raise data.max_length; the longest example has {report.longest} tokens",
         )
     _starts(np.array(lengths)).tofile(folder / _STARTS)
     np.array(rows).tofile(folder / _ROWS)
     artifacts.write_json(folder / _REPORT, report.model_dump())
 
 
-def _encoded(task: _Tokenizing, *, on_progress: OnProgress) -> Iterator[tuple[int, EncodedExample]]:
+def _parts(example: Example, whole: EncodedExample, task: _Tokenizing) -> list[EncodedExample]:
+    """What is kept of an example: one part, for a passage as many as it has windows, or none."""
+    if isinstance(example, Passage):
+        window = task.passages.window or task.max_length
+        return cut_windows(whole, window=window, overlap=task.passages.overlap)
+    kept = truncate(whole, task.max_length)
+    return [kept] if kept.usable else []
+
+
+def _encoded(
+    task: _Tokenizing, tally: TokenTally, *, on_progress: OnProgress
+) -> Iterator[tuple[int, Example, EncodedExample]]:
     num_done = 0
-    for batch in in_batches(read_examples(task.version)):
+    for rows in in_batches(read_examples(task.version)):
+        batch: list[NumberedExample] = []
+        for row, example in rows:
+            pieces, num_short = _pieces(example, task.passages)
+            tally.see_row(num_short=num_short)
+            batch.extend((row, piece) for piece in pieces)
         examples = [example for _, example in batch]
         try:
             encoded = task.codec.encode_many(
@@ -158,9 +199,14 @@ def _encoded(task: _Tokenizing, *, on_progress: OnProgress) -> Iterator[tuple[in
             )
         except DatasetRejected as error:
             raise _naming_the_row(error, batch, task) from error
-        yield from zip((row for row, _ in batch), encoded, strict=True)
-        num_done += len(batch)
+        for (row, example), whole in zip(batch, encoded, strict=True):
+            yield row, example, whole
+        num_done += len(rows)
         on_progress(num_done)
+
+
+def _pieces(example: Example, config: PassagesConfig) -> tuple[Sequence[Example], int]:
+    return cut_pieces(example, config) if isinstance(example, Passage) else ([example], 0)
 
 
 def _naming_the_row(

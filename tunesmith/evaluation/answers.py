@@ -23,7 +23,7 @@ OnProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Question:
-    """A conversation up to where the model answers, and the reference answer ("" if there is none)."""
+    """A conversation up to where the model answers, and the reference answer ("" without one)."""
 
     messages: tuple[Message, ...]
     reference: str = ""
@@ -70,7 +70,12 @@ def ask(
     sampling: Sampling,
     on_progress: OnProgress = lambda model, done, total: None,
 ) -> list[tuple[str, list[str]]]:
-    """Every model's answers to all questions, in the order given."""
+    """Every model's answers to all questions, in the order given.
+
+    Raises:
+        ModelRejected: a model cannot be loaded, or has no chat template.
+        DatasetRejected: a chat template refuses a question.
+    """
     results: list[tuple[str, list[str]]] = []
     for name, folder in models:
         chat = load_chat_model(folder)
@@ -96,6 +101,8 @@ def evaluate_models(
 
     Raises:
         NotFound: there is no such metric.
+        ModelRejected: a model cannot be loaded, or has no chat template.
+        DatasetRejected: a chat template refuses a question.
     """
     metric = choose(METRICS, config.metric, what="metric")
     sampling = Sampling(max_new_tokens=config.max_new_tokens)

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+
+from tunesmith.errors import DatasetRejected
 
 Metric = Callable[[str, str], float]
 
@@ -13,14 +14,22 @@ def exact(answer: str, reference: str) -> float:
 
 
 def json_exact(answer: str, reference: str) -> float:
-    """The same JSON value; an answer that is not JSON alone is wrong."""
-    parsed = _parse(answer)
-    return float(parsed is not _INVALID and parsed == json.loads(reference))
+    """The same JSON value, whatever the order of keys; an answer that is not JSON alone is wrong.
+
+    Raises:
+        DatasetRejected: the reference is not JSON.
+    """
+    wanted = _canonical(reference)
+    if wanted is None:
+        raise DatasetRejected(
+            f"the reference answer {reference[:60]!r} is not JSON", hint="choose --metric exact"
+        )
+    return float(_canonical(answer) == wanted)
 
 
 def json_valid(answer: str, reference: str) -> float:
     """The answer is JSON and nothing else."""
-    return float(_parse(answer) is not _INVALID)
+    return float(_canonical(answer) is not None)
 
 
 def final_number(answer: str, reference: str) -> float:
@@ -28,14 +37,12 @@ def final_number(answer: str, reference: str) -> float:
     return float(_last(answer) == _last(reference))
 
 
-_INVALID = object()
-
-
-def _parse(text: str) -> Any:
+def _canonical(text: str) -> str | None:
+    """The JSON of `text` with sorted keys, so that `true` is not 1; None if it is not JSON."""
     try:
-        return json.loads(text)
+        return json.dumps(json.loads(text), sort_keys=True)
     except (ValueError, RecursionError):
-        return _INVALID
+        return None
 
 
 def _last(text: str) -> str:

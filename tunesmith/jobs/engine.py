@@ -7,16 +7,19 @@ from tunesmith.modeling.gguf import convert_gguf
 from tunesmith.modeling.inspect import ParameterCount, count_parameters
 from tunesmith.modeling.load import check_folder
 from tunesmith.training.plan import TrainingPlan, plan_training
+from tunesmith.training.preflight import Preflight, check_plan
 
 __all__ = [
     "ChatModel",
     "ParameterCount",
+    "Preflight",
     "Question",
     "Sampling",
     "Score",
     "TrainingPlan",
     "ask",
     "check_folder",
+    "check_plan",
     "convert_gguf",
     "count_parameters",
     "evaluate_models",

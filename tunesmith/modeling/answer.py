@@ -1,10 +1,10 @@
-"""A base model, an adapter or a trained model -> answers, with the text rules it was trained with."""
+"""A base model, an adapter or a trained model -> answers, by the text rules of its training."""
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from transformers.generation.streamers import BaseStreamer
 from tunesmith.artifacts import read_manifest
 from tunesmith.errors import ModelRejected
 from tunesmith.modeling.load import load_model, resolve_precision
-from tunesmith.modeling.methods import METHODS, lora
+from tunesmith.modeling.methods import lora
 from tunesmith.schema import Strict, setting
 from tunesmith.text.codec import TextCodec
 from tunesmith.text.conversation import Message
@@ -49,29 +49,40 @@ class ChatModel:
         batch_size: int = 16,
         on_progress: Callable[[int], None] = lambda done: None,
     ) -> list[str]:
-        """The next assistant message of each conversation. Greedy answers do not depend on the batch's order."""
+        """The next assistant message of each conversation.
+
+        Greedy answers do not depend on the order of the conversations.
+
+        Raises:
+            DatasetRejected: the chat template refuses a conversation.
+            ModelRejected: the model has no chat template, or it fails.
+        """
         prompts = [
-            self.codec.encode_prompt(c, system_prompt=self.system_prompt) for c in conversations
+            self.codec.encode_prompt(messages, system_prompt=self.system_prompt)
+            for messages in conversations
         ]
         by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         answers: dict[int, str] = {}
         for first in range(0, len(by_length), batch_size):
             chosen = by_length[first : first + batch_size]
-            for index, answer in zip(
-                chosen, self._answer_batch([prompts[i] for i in chosen], sampling), strict=True
-            ):
-                answers[index] = answer
+            texts = self._answer_batch([prompts[index] for index in chosen], sampling)
+            answers.update(zip(chosen, texts, strict=True))
             on_progress(len(answers))
         return [answers[index] for index in range(len(prompts))]
 
     def stream(
         self, messages: Sequence[Message], *, sampling: Sampling, on_text: Callable[[str], None]
     ) -> str:
-        """Answer one conversation, passing on each piece of text as soon as it is certain."""
+        """Answer one conversation, passing on each piece of text as soon as it is certain.
+
+        Raises:
+            DatasetRejected: the chat template refuses the conversation.
+            ModelRejected: the model has no chat template, or it fails.
+        """
         prompt = self.codec.encode_prompt(messages, system_prompt=self.system_prompt)
-        return self._answer_batch([prompt], sampling, streamer=_TextStreamer(self.codec, on_text))[
-            0
-        ]
+        streamer = _TextStreamer(self.codec, on_text)
+        [answer] = self._answer_batch([prompt], sampling, streamer=streamer)
+        return answer
 
     def _answer_batch(
         self, prompts: list[list[int]], sampling: Sampling, *, streamer: BaseStreamer | None = None
@@ -80,30 +91,28 @@ class ChatModel:
         pad = self.codec.end_ids[0]
         token_ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts])
         seen = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
-        choice: dict[str, Any] = {
-            "do_sample": False,
-            "temperature": None,
-            "top_p": None,
-            "top_k": None,
-        }
         if sampling.temperature > 0:
             torch.manual_seed(sampling.seed)
-            choice = {
-                "do_sample": True,
-                "temperature": sampling.temperature,
-                "top_p": sampling.top_p,
-            }
+        # PreTrainedModel does not declare `generate`: its subclasses get it from a mixin.
+        generate = cast("Callable[..., Tensor]", self.model.generate)
         with torch.inference_mode():
-            output: Any = self.model.generate(
+            output = generate(
                 input_ids=token_ids.to(self.model.device),
                 attention_mask=seen.to(self.model.device),
                 max_new_tokens=sampling.max_new_tokens,
                 eos_token_id=list(self.codec.end_ids),
                 pad_token_id=pad,
                 streamer=streamer,
-                **choice,
+                **_choice(sampling),
             )
         return [self.codec.decode(ids.tolist()).strip() for ids in output[:, longest:]]
+
+
+def _choice(sampling: Sampling) -> dict[str, Any]:
+    """The arguments of `generate`; None takes back what the model's own settings say."""
+    if sampling.temperature == 0:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    return {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p}
 
 
 class _TextStreamer(BaseStreamer):
@@ -137,7 +146,8 @@ def load_chat_model(folder: Path) -> ChatModel:
     """Load a base model folder, an adapter folder or a trained model folder for answering.
 
     Raises:
-        ModelRejected: the folder is none of these, or an adapter's base has changed since training.
+        ModelRejected: the folder is none of these, an adapter's base has changed since training,
+            or no token ends a turn, so that an answer would have no end.
     """
     settings = _settings(folder)
     dtype = resolve_precision("auto")
@@ -145,14 +155,20 @@ def load_chat_model(folder: Path) -> ChatModel:
         base = _base_of_adapter(folder, settings)
         model = load_model(base, dtype=dtype, packed=False)
         config = lora.read_config(folder)
-        METHODS["lora"].apply(model, config, seed=0)
-        METHODS["lora"].restore(model, config, folder)
+        lora.apply(model, config, seed=0)
+        lora.restore(model, config, folder)
     else:
         base = folder
         model = load_model(folder, dtype=dtype, packed=False)
     model.eval()
     model.generation_config.max_length = None
-    return ChatModel(model, TextCodec.from_folder(base), settings.get("system_prompt", ""))
+    codec = TextCodec.from_folder(base)
+    if not codec.end_ids:
+        raise ModelRejected(
+            f"{base} declares no token that ends a turn",
+            hint="set eos_token_id in its generation_config.json",
+        )
+    return ChatModel(model, codec, settings.get("system_prompt", ""))
 
 
 def _settings(folder: Path) -> dict[str, Any]:

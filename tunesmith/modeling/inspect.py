@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from tunesmith.errors import ModelRejected
 from tunesmith.modeling.config import FullConfig, LoraConfig
 from tunesmith.modeling.load import check_folder
 from tunesmith.modeling.methods import METHODS, trainable_parameters
@@ -13,7 +14,10 @@ from tunesmith.modeling.methods import METHODS, trainable_parameters
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """Names and sizes of what a method trains; `total` counts the model with what the method adds."""
+    """Names and sizes of what a method trains.
+
+    `total` counts the whole model, with what the method adds to it.
+    """
 
     trainable: dict[str, int]
     total: int
@@ -25,15 +29,28 @@ class ParameterCount:
 
 
 def empty_model(folder: Path) -> PreTrainedModel:
-    """The model of `folder` with shapes but no values (torch's meta device)."""
+    """The model of `folder` with shapes but no values (torch's meta device).
+
+    Raises:
+        ModelRejected: the folder is incomplete, could run code, or is of an unknown architecture.
+    """
     check_folder(folder)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config)
+    except (ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelRejected(f"{folder}: unknown architecture: {reason}") from error
 
 
 def count_parameters(folder: Path, method: LoraConfig | FullConfig) -> ParameterCount:
-    """What `method` would train on the model of `folder`."""
+    """What `method` would train on the model of `folder`.
+
+    Raises:
+        ModelRejected: the folder is incomplete or could run code.
+        RecipeInvalid: the method does not fit the model.
+    """
     model = empty_model(folder)
     METHODS[method.kind].apply(model, method, seed=0)
     trainable = {name: tensor.numel() for name, tensor in trainable_parameters(model).items()}
@@ -41,5 +58,5 @@ def count_parameters(folder: Path, method: LoraConfig | FullConfig) -> Parameter
 
 
 def low_rank_size(*, inputs: int, outputs: int, rank: int) -> int:
-    """Trained values of one LoRA pair: rank * (inputs + outputs); 240,000 for 10,000 x 20,000, r = 8 (F107)."""
+    """Trained values of one LoRA pair; 240,000 for 10,000 x 20,000 and rank 8 (F107)."""
     return rank * (inputs + outputs)

@@ -21,8 +21,8 @@ DTYPES: dict[Dtype, torch.dtype] = {"bf16": torch.bfloat16, "fp32": torch.float3
 def load_model(folder: Path, *, dtype: Dtype, packed: bool) -> PreTrainedModel:
     """Load the weights of `folder` in `dtype`.
 
-    With `packed`, attention takes packed examples (training, validation loss); without, it is torch's
-    own with key-value cache (generation).
+    With `packed`, attention takes packed examples (training, validation loss); without, it is
+    torch's own with key-value cache (generation).
 
     Raises:
         ModelRejected: the folder has code, pickles, no weights, or an unknown architecture.
@@ -61,7 +61,7 @@ def check_folder(folder: Path) -> dict[str, Any]:
         config = json.loads(config_path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ModelRejected(f"{config_path} is not JSON: {error}") from error
-    code = next(iter(sorted(folder.glob("*.py"))), None)
+    code = min(folder.glob("*.py"), default=None)
     if code is not None or "auto_map" in config:
         where = code.name if code else "auto_map in config.json"
         raise ModelRejected(
@@ -69,21 +69,20 @@ def check_folder(folder: Path) -> dict[str, Any]:
             hint="use a model whose architecture transformers has",
         )
     if not any(folder.glob("*.safetensors")):
-        pickle = next(
-            iter([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]), None
-        )
+        pickles = (path for kind in ("bin", "pt", "pth") for path in folder.glob(f"*.{kind}"))
+        pickle = next(pickles, None)
         found = f"only {pickle.name}, a pickle, which is never read" if pickle else "no weights"
         raise ModelRejected(f"{folder} has {found}", hint="weights must be .safetensors")
     return config
 
 
 def default_device() -> torch.device:
-    """Where models run: the first CUDA GPU if there is one, else the CPU. The one place that chooses."""
+    """Where models run, chosen here alone: the first CUDA GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def fast_bf16() -> bool:
-    """Whether the hardware multiplies bf16 faster than fp32: CUDA from Ampere on, AMX, AVX512-BF16."""
+    """Whether bf16 is multiplied faster than fp32: on CUDA from Ampere on, AMX, AVX512-BF16."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()

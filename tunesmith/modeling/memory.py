@@ -48,27 +48,27 @@ def plan_memory(
 ) -> MemoryPlan:
     """Estimate the peak of training with batches of at most `batch_tokens` packed tokens.
 
-    Activations kept for the backward pass, in elements a token and layer: inputs of norms, attention and
-    feed-forward products, and the attention probabilities (heads x longest / 2).
+    Activations kept for the backward pass, in elements a token and layer: inputs of norms,
+    attention and feed-forward products, and the attention probabilities (heads x longest / 2).
     """
     size = 2 if dtype == "bf16" else 4
     hidden = config.hidden_size
     inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    heads = config.num_attention_heads
-    frozen = count.total - count.num_trainable
+    per_token_layer = 16 * hidden + 5 * inner + config.num_attention_heads * longest / 2
+    # One chunk's logits and their gradient in `dtype`, its log-probabilities in float32.
+    head = min(CHUNK_TOKENS, batch_tokens) * config.vocab_size * (size + size + 4)
+    # A float32 gradient and two AdamW moments for each trained value, and the value itself.
     if method.kind == "full":
-        # weight in `dtype`; float32 gradient sum, two AdamW moments, and a master copy unless fp32 already
-        trained = count.num_trainable * (size + 4 + 8 + (4 if dtype == "bf16" else 0))
+        master = 4 if dtype == "bf16" else 0  # a float32 weight is its own master
+        per_trained_value = 4 + 8 + size + master
+        head += config.vocab_size * hidden * 4  # the head's gradient is summed up in float32
     else:
-        trained = count.num_trainable * (4 + 4 + 8)
-    per_token_layer = 16 * hidden + 5 * inner + heads * longest / 2
-    layers = config.num_hidden_layers
+        per_trained_value = 4 + 8 + 4  # adapters are float32 whatever the base is
     return MemoryPlan(
-        weights=frozen * size,
-        trained=trained,
-        activations=batch_tokens * layers * per_token_layer * size,
-        head=min(CHUNK_TOKENS, batch_tokens) * config.vocab_size * (4 + size + size)
-        + (count.num_trainable and method.kind == "full") * config.vocab_size * hidden * 4,
+        weights=(count.total - count.num_trainable) * size,
+        trained=count.num_trainable * per_trained_value,
+        activations=batch_tokens * config.num_hidden_layers * per_token_layer * size,
+        head=head,
         process=_PROCESS_BYTES,
         available=float(psutil.virtual_memory().available),
     )

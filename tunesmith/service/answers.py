@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tunesmith.data.dataset import open_version
 from tunesmith.errors import DatasetRejected
@@ -15,19 +15,28 @@ from tunesmith.service.runs import find_chat_folder
 from tunesmith.store.home import Home
 from tunesmith.text.conversation import Message
 
+if TYPE_CHECKING:
+    from tunesmith.jobs.engine import ChatModel, Sampling, Score
+
 OnProgress = Callable[[str, int, int], None]
+"""Called with the model's name, prompts answered, prompts in all."""
 Say = Callable[[str], None]
 
 
 class ChatSession:
     """A conversation with one loaded model."""
 
-    def __init__(self, chat: Any, sampling: Any) -> None:
+    def __init__(self, chat: "ChatModel", sampling: "Sampling") -> None:
         self._chat, self._sampling = chat, sampling
         self._messages: list[Message] = []
 
     def ask(self, prompt: str, *, on_text: Callable[[str], None]) -> str:
-        """Say `prompt`; the answer is passed on as it comes, and remembered."""
+        """Say `prompt`; the answer is passed on as it comes, and remembered.
+
+        Raises:
+            DatasetRejected: the chat template refuses the conversation.
+            ModelRejected: the model has no chat template, or it fails.
+        """
         self._messages.append(Message("user", prompt))
         answer = self._chat.stream(self._messages, sampling=self._sampling, on_text=on_text)
         self._messages.append(Message("assistant", answer))
@@ -46,6 +55,8 @@ def open_chat(
     Raises:
         NotFound: there is no such model.
         ModelRejected: it cannot be loaded.
+        FetchFailed: it is not here yet and could not be fetched.
+        NotEnoughResources: the disk is too small to fetch it.
     """
     _, folder = find_chat_folder(home, reference, say=say)
     loaded = engine.load()
@@ -76,7 +87,11 @@ def compare(
 
     Raises:
         NotFound: the file or a model does not exist.
-        DatasetRejected: the file holds no prompt.
+        DatasetRejected: the file holds no prompt, or a chat template refuses one.
+        RecipeInvalid: the file is not UTF-8 text.
+        ModelRejected: a model cannot be loaded, or has no chat template.
+        FetchFailed: a model is not here yet and could not be fetched.
+        NotEnoughResources: the disk is too small to fetch it.
     """
     conversations = read_prompts(prompts)[:limit]
     models = [find_chat_folder(home, reference) for reference in references]
@@ -99,6 +114,7 @@ def read_prompts(path: Path) -> list[list[Message]]:
     Raises:
         NotFound: there is no such file.
         DatasetRejected: it holds no prompt, or a line is not of a known shape.
+        RecipeInvalid: it is not UTF-8 text.
     """
     lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     if not lines:
@@ -136,11 +152,15 @@ def evaluate(
     limit: int,
     max_tokens: int,
     on_progress: OnProgress,
-) -> list[Any]:
+) -> list["Score"]:
     """Score models on the last answers of a dataset's conversations.
 
     Raises:
         NotFound: the dataset, a model or the metric does not exist.
+        DatasetRejected: the dataset has no conversations, or a chat template refuses one.
+        ModelRejected: a model cannot be loaded, or has no chat template.
+        FetchFailed: a model is not here yet and could not be fetched.
+        NotEnoughResources: the disk is too small to fetch it.
     """
     config = EvaluationConfig(metric=metric, max_examples=limit, max_new_tokens=max_tokens)
     version = open_version(home.datasets / home.find("dataset", dataset).id)

@@ -1,4 +1,4 @@
-"""The one door from the control plane to the engine: torch is loaded when a stage is called, not before."""
+"""The one door from the control plane to the engine: torch is loaded when a stage is called."""
 
 
 def load():

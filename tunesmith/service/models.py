@@ -4,8 +4,16 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from tunesmith.artifacts import Manifest, commit_folder, is_intact, read_manifest, sha256_file
+from tunesmith.artifacts import (
+    FileEntry,
+    Manifest,
+    commit_folder,
+    is_intact,
+    read_manifest,
+    sha256_file,
+)
 from tunesmith.errors import FetchFailed, ModelRejected, NotEnoughResources, NotFound
 from tunesmith.modeling.catalog import (
     CATALOG,
@@ -22,6 +30,9 @@ from tunesmith.store.home import Home
 from tunesmith.training.job import PinnedModel
 
 Say = Callable[[str], None]
+
+# What a base model is made of: no code, no pickles.
+_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ def pull_model(home: Home, name: str, *, say: Say = lambda line: None) -> Path:
         FetchFailed: none of its sources could be used, with the reason of each.
         NotEnoughResources: the disk is too small for it.
     """
-    entry: CatalogEntry = choose(CATALOG, name, what="base model")
+    entry = choose(CATALOG, name, what="base model")
     folder = home.models / name
     if is_intact(folder):
         say(f"{name} is already here: {folder}")
@@ -112,26 +123,25 @@ def _convert(gguf: Path, folder: Path, *, lineage: dict[str, str]) -> Manifest:
 
 
 def _fetch_from_hub(source: HubModel, folder: Path) -> None:
-    from huggingface_hub import snapshot_download
+    import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError
 
-    patterns = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+    # Its types are partly unknown: one of its parameters is a class of tqdm, which has none.
+    download = cast("Callable[..., str]", huggingface_hub.snapshot_download)  # pyright: ignore[reportUnknownMemberType]
+
+    def write(target: Path) -> None:
+        download(source.repository, revision=revision, local_dir=target, allow_patterns=_HUB_FILES)
+        shutil.rmtree(target / ".cache", ignore_errors=True)
+
     try:
-        commit_folder(
-            folder,
-            kind="base-model",
-            write=lambda target: _snapshot(snapshot_download, source, target, patterns),
-            lineage={"source": str(source)},
+        # A branch moves: what it points to now is downloaded and recorded.
+        revision = (
+            huggingface_hub.HfApi().model_info(source.repository, revision=source.revision).sha
         )
+        lineage = {"source": str(source), "revision": revision}
+        commit_folder(folder, kind="base-model", write=write, lineage=lineage)
     except (HfHubHTTPError, OSError) as error:
         raise FetchFailed(str(error).splitlines()[0]) from error
-
-
-def _snapshot(
-    download: Callable[..., str], source: HubModel, target: Path, patterns: list[str]
-) -> None:
-    download(source.repository, revision=source.revision, local_dir=target, allow_patterns=patterns)
-    shutil.rmtree(target / ".cache", ignore_errors=True)
 
 
 def find_base(home: Home, reference: str, *, say: Say = lambda line: None) -> PinnedModel:
@@ -140,6 +150,8 @@ def find_base(home: Home, reference: str, *, say: Say = lambda line: None) -> Pi
     Raises:
         NotFound: it is none of these.
         ModelRejected: a folder or file that cannot be a base model.
+        FetchFailed: it is not here yet and could not be fetched.
+        NotEnoughResources: the disk is too small to fetch it.
     """
     path = Path(reference).expanduser()
     if reference in CATALOG:
@@ -175,12 +187,10 @@ def _converted(home: Home, gguf: Path, *, say: Say) -> Path:
 
 
 def _digest(folder: Path) -> str:
-    """The manifest's digest of a folder of ours; else the content of the files that make the model."""
+    """The manifest's digest of a folder of ours; else that of the files that make the model."""
     manifest = read_manifest(folder)
     if manifest is not None:
         return manifest.digest
-    from tunesmith.artifacts import FileEntry
-
     names = ("config.json", "tokenizer.json", "chat_template.jinja", "tokenizer_config.json")
     paths = [folder / name for name in names if (folder / name).is_file()]
     paths += sorted(folder.glob("*.safetensors"))
@@ -215,6 +225,9 @@ def inspect_model(
     Raises:
         NotFound: there is no such model.
         RecipeInvalid: there is no such method, or it does not fit the model.
+        ModelRejected: the model's folder is incomplete or could run code.
+        FetchFailed: it is not here yet and could not be fetched.
+        NotEnoughResources: the disk is too small to fetch it.
     """
     settings: dict[str, object] = {"kind": method}
     if method == "lora":

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tunesmith.artifacts import Manifest, read_manifest, write_json
 from tunesmith.data.config import DatasetValidation
@@ -19,8 +19,13 @@ from tunesmith.store.home import Home
 from tunesmith.training.config import TrainConfig, changed_settings
 from tunesmith.training.job import CHECKPOINTS, RESULT, Extend, Fork, PinnedDataset, TrainJob
 
+if TYPE_CHECKING:
+    from tunesmith.jobs.engine import TrainingPlan
+
 Say = Callable[[str], None]
 Status = Literal["finished", "running", "paused", "failed", "interrupted"]
+
+_ID_TIME = "%Y%m%d-%H%M%S"  # how a run's id begins
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def load_recipe(path: Path, overrides: list[str]) -> TrainConfig:
     """
     values = parse_yaml(read_text(path), source=str(path))
     if isinstance(values, dict):
-        values = with_overrides(values, overrides)
+        values = with_overrides(cast("dict[str, Any]", values), overrides)
     return validate(TrainConfig, values, source=str(path))
 
 
@@ -79,13 +84,16 @@ def prepare_job(
     Raises:
         NotFound: a dataset, base model or run does not exist.
         ModelRejected: the base model cannot be used.
+        FetchFailed: the base model is not here yet and could not be fetched.
+        NotEnoughResources: the disk is too small to fetch it.
     """
     config = config.resolved()
     validation = config.data.validation
     return TrainJob(
-        run_id=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        run_id=_new_id(now),
         config=config,
-        train=[_pin_dataset(home, reference) for reference in config.data.train],
+        train=[_pin_dataset(home, entry.dataset) for entry in config.data.train],
+        mix=_pin_dataset(home, config.data.mix.dataset) if config.data.mix else None,
         validation=_pin_dataset(home, validation.dataset)
         if isinstance(validation, DatasetValidation)
         else None,
@@ -93,6 +101,11 @@ def prepare_job(
         origin=_fork(home, start_from) if start_from else None,
         cache=str(home.cache / "tokens"),
     )
+
+
+def _new_id(now: datetime) -> str:
+    # Six digits: twenty runs made within one second collide once in 90,000 times.
+    return f"{now:{_ID_TIME}}-{secrets.token_hex(3)}"
 
 
 def _pin_dataset(home: Home, reference: str) -> PinnedDataset:
@@ -134,7 +147,9 @@ def find_equal_run(home: Home, job: TrainJob) -> Path | None:
     """The newest run that computes the same as `job`, whatever its state."""
     for entry in reversed(home.entries("run")):
         folder = home.runs / entry.id
-        if entry.name == job.config.name and read_job(folder).identity == job.identity:
+        if entry.name != job.config.name or not (folder / JOB).exists():
+            continue
+        if read_job(folder).identity == job.identity:
             return folder
     return None
 
@@ -153,8 +168,14 @@ def find_run(home: Home, reference: str) -> Path:
     return home.runs / home.find("run", reference).id
 
 
-def run(folder: Path, *, listener: Emit, plan: Any = None) -> Manifest:
-    """Run or go on with the run of `folder`, in this process."""
+def run(folder: Path, *, listener: Emit, plan: "TrainingPlan | None" = None) -> Manifest:
+    """Run or go on with the run of `folder`, in this process.
+
+    Raises:
+        ResumeRefused: another process runs it, or its files are of another run.
+        Stopped: stopped by a signal, resumable.
+        TunesmithError: whatever else stops the work.
+    """
     return engine.load().run_job(folder, listener=listener, plan=plan)
 
 
@@ -162,7 +183,7 @@ def check_resumable(folder: Path, wanted: TrainConfig | None) -> None:
     """Refuse to resume what cannot go on to the same bits.
 
     Raises:
-        ResumeRefused: the run is finished, or `wanted` computes something else than its frozen recipe.
+        ResumeRefused: the run is finished, or `wanted` computes something else than its recipe.
     """
     job = read_job(folder)
     changed = changed_settings(job.config, wanted) if wanted is not None else []
@@ -185,12 +206,13 @@ def extend_run(
 ) -> TrainJob:
     """A new job that goes on after the last checkpoint of a finished run, for `epochs` more epochs.
 
-    Weights, optimizer, random state and data order continue; the learning rate takes its course anew
-    over the added steps.
+    Weights, optimizer, random state and data order continue; the learning rate takes its course
+    anew over the added steps.
 
     Raises:
         ResumeRefused: the run is not finished, or its last checkpoint was deleted.
         NameInvalid: `name` breaks the rules.
+        RecipeInvalid: that is more epochs than are allowed.
     """
     job = read_job(folder)
     if read_manifest(folder / RESULT) is None:
@@ -207,8 +229,7 @@ def extend_run(
     values["name"] = check_name(name) if name else job.config.name
     config = validate(TrainConfig, values, source=f"run {job.config.name} + {epochs} epochs")
     origin = Extend(run_id=folder.name, step=last, checkpoint=str(steps[last]))
-    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    return job.model_copy(update={"run_id": run_id, "config": config, "origin": origin})
+    return job.model_copy(update={"run_id": _new_id(now), "config": config, "origin": origin})
 
 
 def list_runs(home: Home) -> list[RunView]:
@@ -240,11 +261,17 @@ def view_run(folder: Path) -> RunView:
         validation_loss=validations[-1]["loss"] if validations else None,
         base=job.base.reference,
         method=job.config.method.kind,
-        created=f"{folder.name[:4]}-{folder.name[4:6]}-{folder.name[6:8]} {folder.name[9:11]}:{folder.name[11:13]}",
+        created=_created(folder.name),
         folder=str(folder),
         result=str(folder / RESULT) if result else None,
         message=f"{failed['message']} {failed['hint']}".strip() if failed else "",
     )
+
+
+def _created(run_id: str) -> str:
+    """When a run was made, as its id tells."""
+    time, _, _ = run_id.rpartition("-")
+    return f"{datetime.strptime(time, _ID_TIME):%Y-%m-%d %H:%M}"
 
 
 def _status(folder: Path, history: list[dict[str, Any]], *, finished: bool) -> Status:
@@ -259,10 +286,13 @@ def _status(folder: Path, history: list[dict[str, Any]], *, finished: bool) -> S
 def find_chat_folder(
     home: Home, reference: str, *, say: Say = lambda line: None
 ) -> tuple[str, Path]:
-    """Where a model to talk to lies: a run's result, a checkpoint RUN@STEP, a base model or a folder.
+    """What to call a model and where it lies: a run's result, RUN@STEP, a base model or a folder.
 
     Raises:
         NotFound: it is none of these, or the run has no result yet.
+        ModelRejected: a file that cannot be a base model.
+        FetchFailed: a base model is not here yet and could not be fetched.
+        NotEnoughResources: the disk is too small to fetch it.
     """
     names = {entry.name for entry in home.entries("run")}
     name, _, step = reference.partition("@")
@@ -312,7 +342,12 @@ def show_run(folder: Path) -> RunDetails:
 
 
 def wanted_recipe(folder: Path, recipe: Path | None, overrides: list[str]) -> TrainConfig | None:
-    """The recipe that a resume is asked to follow, None where nothing is asked."""
+    """The recipe that a resume is asked to follow, None where nothing is asked.
+
+    Raises:
+        NotFound: there is no such recipe file.
+        RecipeInvalid: naming the key that is wrong and what is allowed.
+    """
     if recipe is not None:
         return load_recipe(recipe, overrides)
     if not overrides:

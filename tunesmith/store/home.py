@@ -1,7 +1,7 @@
 """Where an installation keeps its things, and what its names point to.
 
-Names given by people never become paths: folders are named by ids made here or by content digests, and
-an append-only file of JSON lines says what a name points to. The last line for a name wins.
+Names given by people never become paths: folders are named by ids made here or by content digests,
+and an append-only file of JSON lines says what a name points to. The last line for a name wins.
 """
 
 import json
@@ -60,11 +60,17 @@ class Home:
         """Let `name` point to `id` from now on. Durable on return."""
         if any(entry.name == name and entry.id == id for entry in self.entries(kind)[-1:]):
             return
+        self._append(kind, name, id)
+
+    def forget(self, kind: NameKind, name: str, id: str) -> None:
+        """Let `name` no longer point, nor have pointed, to `id`. Durable on return."""
+        self._append(kind, name, id, forgotten=True)
+
+    def _append(self, kind: NameKind, name: str, id: str, **more: bool) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        line = json.dumps(
-            {"kind": kind, "name": name, "id": id, "since": since}, ensure_ascii=False
-        )
+        record = {"kind": kind, "name": name, "id": id, "since": since, **more}
+        line = json.dumps(record, ensure_ascii=False)
         # One write of one line in append mode: two processes cannot mix their lines.
         with self._names.open("ab") as file:
             file.write(line.encode() + b"\n")
@@ -72,12 +78,21 @@ class Home:
             os.fsync(file.fileno())
 
     def entries(self, kind: NameKind) -> list[NameEntry]:
-        """Everything names of `kind` ever pointed to, oldest first."""
+        """Everything names of `kind` ever pointed to and did not forget, oldest first."""
         if not self._names.exists():
             return []
         lines = self._names.read_text("utf-8").splitlines()
-        parsed = (json.loads(line) for line in lines if line.endswith("}"))
-        return [NameEntry(**entry) for entry in parsed if entry["kind"] == kind]
+        entries: list[NameEntry] = []
+        for record in (json.loads(line) for line in lines if line.endswith("}")):
+            forgotten = record.pop("forgotten", False)
+            entry = NameEntry(**record)
+            if entry.kind != kind:
+                continue
+            if forgotten:
+                entries = [e for e in entries if (e.name, e.id) != (entry.name, entry.id)]
+            else:
+                entries.append(entry)
+        return entries
 
     def find(self, kind: NameKind, reference: str) -> NameEntry:
         """The entry that `reference` means: a name (its newest), `name@id-prefix`, or an id prefix.
@@ -97,7 +112,7 @@ class Home:
 
 
 def open_home() -> Home:
-    """`$TUNESMITH_HOME`, else the nearest `.tunesmith` in this folder or above, else `~/.tunesmith`."""
+    """`$TUNESMITH_HOME`, else the nearest `.tunesmith` here or above, else `~/.tunesmith`."""
     configured = os.environ.get("TUNESMITH_HOME")
     if configured:
         return Home(Path(configured).resolve())

@@ -11,15 +11,24 @@ from tokenizers import Encoding, Tokenizer
 
 from tunesmith import schema
 from tunesmith.errors import DatasetRejected, ModelRejected
-from tunesmith.text.conversation import Conversation, Example, Message, with_system_prompt
+from tunesmith.text.conversation import (
+    Conversation,
+    Example,
+    Message,
+    Passage,
+    Preference,
+    with_system_prompt,
+)
 from tunesmith.text.encoded import ROLES, EncodedExample
 from tunesmith.text.folder import read_text_files
-from tunesmith.text.layout import Layout, Span, lay_out
+from tunesmith.text.layout import Layout, Span
+from tunesmith.text.molds import Typesetter
 from tunesmith.text.template import ChatTemplate
 
 TrainOn: TypeAlias = Literal["answers", "all"]
 
 _LEARNED = ("assistant", "text")
+_CHAT_FORMATS = "messages, sharegpt, alpaca, prompt-completion, question-answer"
 
 
 class TextCodec:
@@ -54,7 +63,9 @@ class TextCodec:
             if chat_template is None
             else ChatTemplate(chat_template, special_tokens=special_tokens)
         )
-        self.end_ids = tuple(sorted({*stop_ids, *self._eos_ids(), *self._turn_end_ids()}))
+        self._typesetter = Typesetter(self._template) if self._template else None
+        turn_end, self._closing = self._find_turn_end()
+        self.end_ids = tuple(sorted({*stop_ids, *self._eos_ids(), *turn_end}))
 
     @classmethod
     def from_folder(cls, folder: Path) -> Self:
@@ -99,7 +110,8 @@ class TextCodec:
         conversations without a system message of their own.
 
         Raises:
-            DatasetRejected: the template refuses an example or hides its answers.
+            DatasetRejected: the template refuses an example or hides its answers, or an example is
+                neither a conversation nor a passage.
             ModelRejected: an answer has no end-of-turn token behind it, so the model would never
                 learn to stop; or a chat template or end-of-text token is needed and there is none.
         """
@@ -111,7 +123,9 @@ class TextCodec:
             for layout, encoding in zip(layouts, encodings, strict=True)
         ]
 
-    def encode_prompt(self, messages: Sequence[Message], *, system_prompt: str = "") -> list[int]:
+    def encode_prompt(
+        self, messages: Sequence[Message], *, system_prompt: str = "", tools: str = ""
+    ) -> list[int]:
         """Token ids of `messages` and the opening of the next answer.
 
         Raises:
@@ -119,7 +133,7 @@ class TextCodec:
             ModelRejected: there is no chat template, or it fails.
         """
         messages = with_system_prompt(messages, system_prompt)
-        text = self._chat_template().render(messages, add_generation_prompt=True)
+        text = self._chat_template().render(messages, tools=tools, add_generation_prompt=True)
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, token_ids: Sequence[int]) -> str:
@@ -127,11 +141,30 @@ class TextCodec:
         return self.tokenizer.decode(token_ids, skip_special_tokens=True)
 
     def _lay_out(self, example: Example, system_prompt: str) -> Layout:
-        if isinstance(example, Conversation):
-            messages = with_system_prompt(example.messages, system_prompt)
-            return lay_out(messages, self._chat_template())
-        text = self._bos_token + example.text
-        return Layout(text + self._eos_token, (Span("text", 0, len(text)),))
+        if isinstance(example, Passage):
+            text = self._bos_token + example.text
+            return Layout(text + self._eos_token, (Span("text", 0, len(text)),))
+        if not isinstance(example, Conversation):
+            kind = "a preference pair" if isinstance(example, Preference) else "a classified text"
+            raise DatasetRejected(
+                f"{kind} is nothing that sft trains on; it trains on conversations "
+                f"({_CHAT_FORMATS}) and on plain text (text)",
+                hint="import the data in one of these formats",
+            )
+        self._chat_template()
+        assert self._typesetter is not None
+        messages = with_system_prompt(example.messages, system_prompt)
+        layout = self._typesetter.lay_out(messages, tools=example.tools)
+        return self._closed(layout, by_call=bool(messages[-1].tool_calls))
+
+    def _closed(self, layout: Layout, *, by_call: bool) -> Layout:
+        """`layout` with an end behind its last answer, if the template puts nothing there."""
+        answers = [span.end for span in layout.spans if span.role == "assistant"]
+        if not answers or answers[-1] != len(layout.text):
+            return layout
+        return Layout(
+            layout.text + (self._call_closing if by_call else self._closing), layout.spans
+        )
 
     def _chat_template(self) -> ChatTemplate:
         if self._template is None:
@@ -147,16 +180,16 @@ class TextCodec:
         trained = np.full(len(offsets), train_on == "all")
         roles = np.zeros(len(offsets), np.uint8)
         turn_ends: list[int] = []
+        token_ids = encoding.ids
         for span in layout.spans:
-            end = span.end
+            first, behind = np.searchsorted(char_starts, (span.start, span.end))
             if span.role in _LEARNED:
-                turn_ends.append(self._turn_end(layout.text, span, encoding.ids, offsets))
-                end = int(char_ends[turn_ends[-1]])
-            inside = (char_starts >= span.start) & (char_starts < end)
-            roles[inside] = ROLES.index(span.role)
-            trained |= inside & (span.role in _LEARNED)
+                turn_ends.append(self._turn_end(layout.text, span, token_ids, offsets[behind:]))
+                behind = turn_ends[-1] + 1
+                trained[first:behind] = True
+            roles[first:behind] = ROLES.index(span.role)
         return EncodedExample(
-            token_ids=np.array(encoding.ids, np.int32),
+            token_ids=np.array(token_ids, np.int32),
             trained=trained,
             roles=roles,
             turn_ends=np.array(turn_ends, np.int64),
@@ -167,9 +200,14 @@ class TextCodec:
     def _turn_end(
         self, text: str, span: Span, token_ids: Sequence[int], offsets: NDArray[np.int32]
     ) -> int:
-        """Position of the token that ends the learned text `span`."""
-        position = _first_behind(text, span, offsets)
-        if position is None or token_ids[position] not in self.end_ids:
+        """Position of the token that ends the learned text `span`, behind which are `offsets`.
+
+        Raises:
+            ModelRejected: it is none of `end_ids`.
+        """
+        skipped = _num_blank(text, offsets)
+        position = len(token_ids) - len(offsets) + skipped
+        if skipped == len(offsets) or token_ids[position] not in self.end_ids:
             follows = text[span.end : span.end + 20]
             raise ModelRejected(
                 f"no end-of-turn token follows an answer (what follows is {follows!r}), so the "
@@ -188,25 +226,50 @@ class TextCodec:
             )
         return {eos_id}
 
-    def _turn_end_ids(self) -> set[int]:
-        """The special token that the template itself puts behind an answer.
+    def _find_turn_end(self) -> tuple[set[int], str]:
+        """The special token that the template puts behind an answer, and the text to add for it.
 
-        Some models stop a turn with a token that is not their end of text, and do not say so.
+        Some models stop a turn with a token that is not their end of text, and do not say so. A
+        template may also put nothing behind the last answer, because the next turn's first token is
+        the end of this one (GLM): that token, or the end of text, is then added to a last answer.
         """
-        if self._template is None:
-            return set()
+        question, answer = Message("user", "1+1"), Message("assistant", "2")
+        last = self._token_behind([question, answer])
+        if last is not None:
+            return {last}, ""
+        inner = self._token_behind([question, answer, question])
+        bos_id = self.tokenizer.token_to_id(self._special_tokens.get("bos_token", ""))
+        if inner is None or inner == bos_id:
+            return set(), self._eos_token
+        return {inner}, self.tokenizer.id_to_token(inner) or ""
+
+    @cached_property
+    def _call_closing(self) -> str:
+        """As `_closing`, behind a last answer that calls a tool: what the result begins with."""
+        call = '[{"id":"000000000","type":"function","function":{"name":"add","arguments":{}}}]'
+        asked, called = Message("user", "1+1"), Message("assistant", "", tool_calls=call)
+        result = Message("tool", "2", tool_call_id="000000000")
+        inner = self._token_behind([asked, called, result])
+        closing = None if inner is None else self.tokenizer.id_to_token(inner)
+        return closing or self._closing
+
+    def _token_behind(self, messages: Sequence[Message]) -> int | None:
+        """The special token behind the answer `messages[1]`, if there is one."""
+        if self._typesetter is None:
+            return None
         try:
-            layout = lay_out([Message("user", "1+1"), Message("assistant", "2")], self._template)
+            layout = self._typesetter.lay_out(messages)
         except DatasetRejected:  # training will refuse its examples; serving can go on without
-            return set()
+            return None
+        [end] = [span.end for span in layout.spans if span.role == "assistant"]
         encoding = self.tokenizer.encode(layout.text, add_special_tokens=False)
-        position = _first_behind(
-            layout.text, layout.spans[-1], np.array(encoding.offsets, np.int32)
-        )
-        if position is None:
-            return set()
-        special_ids = self.tokenizer.get_added_tokens_decoder().keys()
-        return special_ids & {encoding.ids[position]}
+        behind = [position for position, (start, _) in enumerate(encoding.offsets) if start >= end]
+        offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)[behind]
+        skipped = _num_blank(layout.text, offsets)
+        if skipped == len(behind):
+            return None
+        token_id = encoding.ids[behind[skipped]]
+        return token_id if token_id in self.tokenizer.get_added_tokens_decoder() else None
 
 
 def _leading_token(tokenizer: Tokenizer, bos_token: str) -> str:
@@ -215,10 +278,9 @@ def _leading_token(tokenizer: Tokenizer, bos_token: str) -> str:
     return bos_token if added[:1] == [bos_token] else ""
 
 
-def _first_behind(text: str, span: Span, offsets: NDArray[np.int32]) -> int | None:
-    """Position of the first token behind `span` that is more than whitespace."""
-    for position in np.flatnonzero(offsets[:, 0] >= span.end):
-        start, end = offsets[position]
-        if text[start:end].strip():
-            return int(position)
-    return None
+def _num_blank(text: str, offsets: NDArray[np.int32]) -> int:
+    """How many of the tokens at `offsets` are whitespace before one that is more."""
+    for position in range(len(offsets)):
+        if text[offsets[position, 0] : offsets[position, 1]].strip():
+            return position
+    return len(offsets)

@@ -1,25 +1,47 @@
-"""What a model learns from: conversations and plain passages."""
+"""What a model learns from: conversations, plain passages, preference pairs, labelled texts.
 
-from collections.abc import Sequence
+Calls of tools and definitions of tools are kept as JSON text, in the order of keys they came in:
+the order is part of what a model learns, and text keeps the classes hashable.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Role = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. Every field but the first two is empty where it is absent.
+
+    Attributes:
+        role: whose turn it is.
+        content: what is said; may be empty beside `tool_calls`.
+        tool_calls: JSON list of OpenAI tool calls, `arguments` as an object.
+        tool_call_id: which call a tool answers.
+        name: of the speaker or tool.
+    """
 
     role: Role
     content: str
+    tool_calls: str = ""
+    tool_call_id: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages in order; the assistant's are the answers to learn."""
+    """Messages in order; the assistant's are the answers to learn.
+
+    Attributes:
+        messages: the turns.
+        tools: JSON list of OpenAI tool definitions, or empty.
+    """
 
     messages: tuple[Message, ...]
+    tools: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +51,25 @@ class Passage:
     text: str
 
 
-Example: TypeAlias = Conversation | Passage
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Two continuations of `prompt`, of which `chosen` is the better one."""
+
+    prompt: tuple[Message, ...]
+    chosen: tuple[Message, ...]
+    rejected: tuple[Message, ...]
+    tools: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A text and the class it belongs to."""
+
+    text: str
+    label: str
+
+
+Example: TypeAlias = Conversation | Passage | Preference | Classified
 
 
 def with_system_prompt(messages: Sequence[Message], system_prompt: str) -> tuple[Message, ...]:
@@ -37,3 +77,70 @@ def with_system_prompt(messages: Sequence[Message], system_prompt: str) -> tuple
     if not system_prompt or any(message.role == "system" for message in messages):
         return tuple(messages)
     return (Message("system", system_prompt), *messages)
+
+
+def texts_of(example: Example) -> list[tuple[str, str]]:
+    """Every text of `example` with whose it is, for counting; tools and calls as their JSON."""
+    match example:
+        case Passage(text):
+            return [("text", text)]
+        case Classified(text, label):
+            return [("text", text), ("label", label)]
+        case Conversation(messages, tools):
+            return [*_tools_text(tools), *_texts(messages)]
+        case Preference(prompt, chosen, rejected, tools):
+            return [
+                *_tools_text(tools),
+                *_texts(prompt),
+                *(("chosen", text) for _, text in _texts(chosen)),
+                *(("rejected", text) for _, text in _texts(rejected)),
+            ]
+
+
+def identity_of(example: Example) -> list[Any]:
+    """Plain values, equal for equal examples only, from which a dataset version's digest is made.
+
+    Those of a passage and of a conversation without tools are pairs of role and text, as they were
+    before there were tools: no digest has changed.
+    """
+    match example:
+        case Passage() | Classified():
+            return texts_of(example)
+        case Conversation(messages, tools):
+            return [*_tools_text(tools), *map(_turn, messages)]
+        case Preference(prompt, chosen, rejected, tools):
+            sides = [[_turn(message) for message in side] for side in (prompt, chosen, rejected)]
+            return [*_tools_text(tools), ["prompt", "chosen", "rejected"], *sides]
+
+
+def to_json_text(value: Any) -> str:
+    """Compact JSON in the order of keys that `value` has.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _tools_text(tools: str) -> list[tuple[str, str]]:
+    return [("tools", tools)] if tools else []
+
+
+def _texts(messages: Iterable[Message]) -> list[tuple[str, str]]:
+    return [
+        (message.role, text)
+        for message in messages
+        for text in (
+            (message.content, message.tool_calls) if message.tool_calls else (message.content,)
+        )
+    ]
+
+
+def _turn(message: Message) -> tuple[Any, ...]:
+    extras = {
+        "tool_calls": message.tool_calls,
+        "tool_call_id": message.tool_call_id,
+        "name": message.name,
+    }
+    given = {name: text for name, text in extras.items() if text}
+    return (message.role, message.content, given) if given else (message.role, message.content)

@@ -54,9 +54,8 @@ def assemble(
     """
     torch.manual_seed(config.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = (
-        False  # fills every torch.empty: pure cost here
-    )
+    # It would fill every torch.empty: pure cost here. The stubs miss it, as torch adds it late.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     dtype: Dtype = resolve_precision(config.precision)
     model = load_model(base, dtype=dtype, packed=True)
     check_head(model)

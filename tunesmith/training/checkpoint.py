@@ -1,13 +1,14 @@
 """Checkpoints: complete or not there, exact, and never fewer than promised.
 
-A checkpoint holds the trained part in its final format (so it can be used as it is), the optimizer's float32
-state, the random state and the progress. What the loader needs is the step alone.
+A checkpoint holds the trained part in its final format (so it can be used as it is), the
+optimizer's float32 state, the random state and the progress. The loader needs the step alone.
 """
 
 import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import torch
@@ -139,17 +140,17 @@ def newest_intact(folder: Path) -> Checkpoint | None:
     return next((c for c in reversed(committed_checkpoints(folder)) if is_intact(c.folder)), None)
 
 
-def delete_superseded(folder: Path, *, keep: int | str, best_step: int | None) -> None:
+def delete_superseded(folder: Path, *, keep: int | Literal["all"], best_step: int | None) -> None:
     """Keep the `keep` newest checkpoints and the best one. Call it after a newer one is durable."""
     if keep == "all":
         return
-    for checkpoint in committed_checkpoints(folder)[: -int(keep)]:
+    for checkpoint in committed_checkpoints(folder)[:-keep]:
         if checkpoint.step != best_step:
             shutil.rmtree(checkpoint.folder)
 
 
 def _random_state() -> dict[str, torch.Tensor]:
-    """Torch's generators: dropout is the only randomness in a step; data order is a function of the step."""
+    """Torch's generators, for dropout. All else in a step is a function of the step's number."""
     state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()

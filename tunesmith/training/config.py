@@ -1,6 +1,6 @@
 """The recipe: everything that decides what a training run computes. Torch-free."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
@@ -64,11 +64,11 @@ class TrainingConfig(Strict):
     )
     min_rate_ratio: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = setting(
         "auto",
-        "learning rate of the last step as a share of the peak; auto is 0.1 for lora, 1e-5 for full",
+        "last step's learning rate as a share of the peak; auto is 0.1 for lora, 1e-5 for full",
     )
     warmup_ratio: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = setting(
         "auto",
-        "share of all steps that climb to the peak, rounded up; auto is 0.01 for lora, 0.1 for full",
+        "share of steps that climb to the peak, rounded up; auto is 0.01 for lora, 0.1 for full",
     )
     weight_decay: float = setting(
         0.0, "AdamW's decoupled decay of matrices", ge=0, le=1, band=(0, 0.1)
@@ -100,6 +100,9 @@ class CheckpointConfig(Strict):
 _AUTO_MIN_RATE_RATIO = {"lora": 0.1, "full": 1e-5}
 _AUTO_WARMUP_RATIO = {"lora": 0.01, "full": 0.1}
 
+# Settings that may differ between two runs of the same bytes.
+_CHANGES_NO_WEIGHT: Any = {"name": True, "checkpoint": True, "data": {"max_damaged_percent"}}
+
 
 class TrainConfig(Strict):
     """A complete recipe. Its digest is the identity of what a run computes."""
@@ -130,8 +133,7 @@ class TrainConfig(Strict):
     @property
     def digest(self) -> str:
         """SHA-256 of the resolved recipe without its name and without what changes no weight."""
-        values = self.resolved().model_dump(mode="json", exclude={"name", "checkpoint"})
-        return digest(values)
+        return digest(self.resolved().model_dump(mode="json", exclude=_CHANGES_NO_WEIGHT))
 
     def warnings(self) -> list[str]:
         """One sentence for each unusual value."""
@@ -152,8 +154,8 @@ def _or_auto(value: float | Literal["auto"], stands_for: float) -> float:
 
 def changed_settings(before: TrainConfig, after: TrainConfig) -> list[str]:
     """Dotted names of the settings that differ and change what a run computes."""
-    left = _flat(before.resolved().model_dump(mode="json", exclude={"name", "checkpoint"}))
-    right = _flat(after.resolved().model_dump(mode="json", exclude={"name", "checkpoint"}))
+    left = _flat(before.resolved().model_dump(mode="json", exclude=_CHANGES_NO_WEIGHT))
+    right = _flat(after.resolved().model_dump(mode="json", exclude=_CHANGES_NO_WEIGHT))
     return sorted(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
 
 
@@ -161,7 +163,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
+            flat |= _flat(cast("dict[str, Any]", value), f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
     return flat

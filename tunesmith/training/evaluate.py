@@ -7,7 +7,7 @@ from tunesmith.training.objectives import measure
 
 
 def evaluate(parts: Parts, *, step: int) -> Evaluated:
-    """Loss and next-token accuracy over all validation examples, every trained token weighing the same."""
+    """Loss and next-token accuracy over all validation examples, every trained token alike."""
     store, indices = parts.validation
     parts.model.eval()
     batches = in_order(store, indices, batch_size=parts.config.training.batch_size)

@@ -27,7 +27,7 @@ class PinnedModel(Strict):
 
 
 class Fork(Strict):
-    """Begin with the weights of another run's checkpoint; step, schedule and optimizer start anew."""
+    """Begin with the weights of another run's checkpoint; all else starts anew."""
 
     kind: Literal["fork"] = "fork"
     run_id: str
@@ -36,7 +36,7 @@ class Fork(Strict):
 
 
 class Extend(Strict):
-    """Go on after another run's last checkpoint: weights, optimizer, random state and step continue."""
+    """Go on after another run's last checkpoint, in step, weights, optimizer and random state."""
 
     kind: Literal["extend"] = "extend"
     run_id: str
@@ -51,20 +51,26 @@ class TrainJob(Strict):
     run_id: str
     config: TrainConfig
     train: list[PinnedDataset]
+    mix: PinnedDataset | None = None
     validation: PinnedDataset | None = None
     base: PinnedModel
     origin: Annotated[Fork | Extend, Field(discriminator="kind")] | None = None
     cache: str
 
     @property
+    def datasets(self) -> list[PinnedDataset]:
+        """Every dataset version the run reads."""
+        return [*self.train, *(each for each in (self.mix, self.validation) if each)]
+
+    @property
     def identity(self) -> dict[str, object]:
         """What decides the resulting bytes, beside code and machine."""
+        origin = self.origin
         return {
             "config": self.config.digest,
             "train": [dataset.version for dataset in self.train],
+            "mix": self.mix.version if self.mix else None,
             "validation": self.validation.version if self.validation else None,
             "base": self.base.digest,
-            "origin": f"{self.origin.kind} {self.origin.run_id} {self.origin.step}"
-            if self.origin
-            else None,
+            "origin": f"{origin.kind} {origin.run_id} {origin.step}" if origin else None,
         }

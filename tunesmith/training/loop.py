@@ -16,7 +16,7 @@ from tunesmith.training.evaluate import evaluate
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one optimizer step measured. `loss` is the mean over the step's trained tokens, in nats."""
+    """What one optimizer step measured. `loss` is the mean over its trained tokens, in nats."""
 
     loss: float
     grad_norm: float
@@ -27,8 +27,9 @@ class StepResult:
 def train_step(parts: Parts, step: int) -> StepResult:
     """Take optimizer step `step`, counted from 0.
 
-    Losses are summed, then divided once by the step's count of trained tokens, so every token weighs the
-    same whichever batch or replica holds it. A mean of batch means would favour short rows.
+    Losses are summed, then divided once by the step's count of trained tokens, so every token
+    weighs the same whichever batch or replica holds it. A mean of batch means would favour short
+    rows.
 
     Raises:
         TrainingDiverged: the loss or the gradient norm is not finite; no update was made.
@@ -84,20 +85,17 @@ def train(
         failpoint("loop.after_step")
         emit(_step_event(parts, progress, result, seconds=clock() - started))
 
-        evaluated = None
+        best = False
         if _evaluation_due(parts, progress.step):
             evaluated = evaluate(parts, step=progress.step)
             emit(evaluated)
-        best = evaluated is not None and _is_best(progress, evaluated)
-        if evaluated is not None and best:
-            progress = _with_best(progress, evaluated)
+            best = progress.best_loss is None or evaluated.loss < progress.best_loss
+            if best:
+                progress = _with_best(progress, evaluated)
 
         stopping = should_stop() and progress.step < parts.total_steps
-        if (
-            best
-            or stopping
-            or _checkpoint_due(parts, progress.step, minutes=(clock() - last_saved) / 60)
-        ):
+        minutes = (clock() - last_saved) / 60
+        if best or stopping or _checkpoint_due(parts, progress.step, minutes=minutes):
             begun = clock()
             save_checkpoint(parts, progress, into=checkpoints, identity=identity)
             last_saved = clock()
@@ -118,10 +116,6 @@ def _after(progress: Progress, result: StepResult) -> Progress:
             "num_trained_tokens": progress.num_trained_tokens + result.num_trained_tokens,
         }
     )
-
-
-def _is_best(progress: Progress, evaluated: Evaluated) -> bool:
-    return progress.best_loss is None or evaluated.loss < progress.best_loss
 
 
 def _with_best(progress: Progress, evaluated: Evaluated) -> Progress:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tunesmith.data.loader import PackedBatch
@@ -42,7 +42,7 @@ def measure(model: PreTrainedModel, batch: PackedBatch) -> Measured:
 
 
 def _predictors(model: PreTrainedModel, batch: PackedBatch) -> tuple[Tensor, Tensor]:
-    """Last hidden states at the places that predict a trained token, [N, D], and those tokens, [N]."""
+    """Last hidden states where a trained token is predicted, [N, D], and those tokens, [N]."""
     token_ids_T, position_ids_T, positions_N, targets_N = (
         torch.from_numpy(array).to(model.device)
         for array in (
@@ -62,14 +62,17 @@ def _predictors(model: PreTrainedModel, batch: PackedBatch) -> tuple[Tensor, Ten
 
 
 def _head_weight(model: PreTrainedModel) -> Tensor:
-    return model.get_output_embeddings().weight
+    head = model.get_output_embeddings()
+    assert isinstance(head, nn.Linear), "check_head refuses any other"
+    return head.weight
 
 
 def check_head(model: PreTrainedModel) -> None:
     """Refuse output heads that the fused loss does not compute.
 
     Raises:
-        ModelRejected: the head has a bias, or the model rescales or caps its logits.
+        ModelRejected: the head has a bias or is no linear layer, or the model rescales or caps its
+            logits.
     """
     head = model.get_output_embeddings()
     config = model.config.get_text_config()
@@ -82,8 +85,8 @@ def check_head(model: PreTrainedModel) -> None:
         )
         if getattr(config, name, None) not in (None, neutral)
     ]
-    if rescaled or getattr(head, "bias", None) is not None:
-        what = rescaled[0] if rescaled else "an output head with a bias"
+    if rescaled or not isinstance(head, nn.Linear) or head.bias is not None:
+        what = rescaled[0] if rescaled else "an output head that is not a product alone"
         raise ModelRejected(
             f"{type(model).__name__} has {what}, which the training loss does not compute"
         )

@@ -11,10 +11,10 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class MasterAdamW:
-    """AdamW over float32 master copies; a bf16 tensor gets its master rounded after every step (F149).
+    """AdamW over float32 master copies, to which bf16 tensors are set after every step (F149).
 
-    Small updates vanish in bf16's 8 bits of precision, and so do small gradients summed over several
-    batches: both are kept in float32. A float32 tensor is its own master.
+    Small updates vanish in bf16's 8 bits of precision, and so do small gradients summed over
+    several batches: both are kept in float32. A float32 tensor is its own master.
     """
 
     def __init__(self, trainable: Mapping[str, Tensor], config: TrainingConfig) -> None:

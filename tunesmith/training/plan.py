@@ -1,5 +1,6 @@
-"""Everything that can be known before the first step: data as tokens, steps, memory, disk, warnings."""
+"""Everything that must be known before the first step: examples, steps, memory, disk, warnings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,18 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import AutoConfig
 
-from tunesmith.data.dataset import open_version
 from tunesmith.data.loader import TrainingBatches
-from tunesmith.data.split import split_examples, take_validation
-from tunesmith.data.tokenize import TokenStore, concatenate, tokenize_dataset
-from tunesmith.errors import DatasetRejected, NotEnoughResources
-from tunesmith.events import Emit, PhaseStarted
+from tunesmith.data.tokenize import TokenStore
+from tunesmith.errors import NotEnoughResources
+from tunesmith.events import Emit
 from tunesmith.modeling.inspect import ParameterCount, count_parameters
 from tunesmith.modeling.load import Dtype, resolve_precision
 from tunesmith.modeling.memory import MemoryPlan, plan_memory
-from tunesmith.text.codec import TextCodec
 from tunesmith.training.checkpoint import free_disk_bytes
-from tunesmith.training.job import Extend, PinnedDataset, TrainJob
+from tunesmith.training.examples import RunExamples, prepare_examples
+from tunesmith.training.job import Extend, TrainJob
 from tunesmith.training.schedule import Schedule, make_schedule
 
 
@@ -26,9 +25,8 @@ from tunesmith.training.schedule import Schedule, make_schedule
 class TrainingPlan:
     """A run before it starts. `disk_bytes` is what its checkpoints and result will take."""
 
+    examples: RunExamples
     batches: TrainingBatches
-    validation: tuple[TokenStore, NDArray[np.int64]]
-    stores: tuple[TokenStore, ...]
     parameters: ParameterCount
     memory: MemoryPlan
     disk_bytes: float
@@ -38,88 +36,70 @@ class TrainingPlan:
     schedule: Schedule
     warnings: tuple[str, ...]
 
+    @property
+    def validation(self) -> tuple[TokenStore, NDArray[np.int64]]:
+        """The store and the indices that are measured."""
+        return self.examples.validation
+
 
 def plan_training(job: TrainJob, *, runs: Path, emit: Emit) -> TrainingPlan:
-    """Tokenize (or find the cached tokens), split, and work out steps, memory and disk.
+    """Choose the examples, and work out steps, memory and disk.
 
     Raises:
-        DatasetRejected: nothing is left to train on.
+        DatasetRejected: nothing is left to train on, more rows are damaged than allowed, or the end
+            of an answer would not be learnt.
         NotEnoughResources: the run would not fit into memory or on the disk.
         ModelRejected: the base model cannot be used.
     """
     config = job.config
-    codec = TextCodec.from_folder(Path(job.base.folder))
-    stores = [_tokens(job, dataset, codec, emit=emit) for dataset in job.train]
-    store = concatenate(stores)
-    split = split_examples(len(store), config.data.validation, seed=config.seed)
-    if len(split.train) == 0:
-        raise DatasetRejected(f"{job.train[0].reference}: no example is left to train on")
+    examples = prepare_examples(job, emit=emit)
     batches = TrainingBatches(
-        store,
-        split.train,
+        examples.store,
+        examples.train,
         batch_size=config.training.batch_size,
         gradient_accumulation=config.training.gradient_accumulation,
         seed=config.seed,
     )
-    plan = _figures(job, batches, (store, split.validation), tuple(stores), runs=runs)
-    if job.validation is not None:
-        held_out = _tokens(job, job.validation, codec, emit=emit)
-        chosen = take_validation(len(held_out), config.data.validation, seed=config.seed)
-        plan = _figures(job, batches, (held_out, chosen), (*stores, held_out), runs=runs)
-    _check_resources(plan)
-    return plan
-
-
-def _tokens(job: TrainJob, dataset: PinnedDataset, codec: TextCodec, *, emit: Emit) -> TokenStore:
-    emit(PhaseStarted(phase="tokenizing", detail=dataset.reference))
-    data = job.config.data
-    return tokenize_dataset(
-        open_version(Path(dataset.folder)),
-        codec,
-        max_length=data.max_length,
-        system_prompt=data.system_prompt,
-        train_on=data.train_on,
-        cache=Path(job.cache),
-    )
-
-
-def _figures(
-    job: TrainJob,
-    batches: TrainingBatches,
-    validation: tuple[TokenStore, NDArray[np.int64]],
-    stores: tuple[TokenStore, ...],
-    *,
-    runs: Path,
-) -> TrainingPlan:
-    config, base = job.config, Path(job.base.folder)
     dtype = resolve_precision(config.precision)
-    parameters = count_parameters(base, config.method)
-    memory = plan_memory(
-        AutoConfig.from_pretrained(base, local_files_only=True),
-        parameters,
-        config.method,
-        dtype=dtype,
-        batch_tokens=batches.most_tokens(),
-        longest=max(int(np.diff(store.starts).max()) for store in stores),
-    )
+    parameters = count_parameters(Path(job.base.folder), config.method)
     total_steps = config.training.epochs * batches.steps_per_epoch
-    return TrainingPlan(
+    plan = TrainingPlan(
+        examples=examples,
         batches=batches,
-        validation=validation,
-        stores=stores,
         parameters=parameters,
-        memory=memory,
+        memory=_memory(job, batches, examples, parameters, dtype=dtype),
         disk_bytes=_disk_bytes(job, parameters, total_steps),
         disk_free_bytes=free_disk_bytes(runs),
         dtype=dtype,
         total_steps=total_steps,
         schedule=make_schedule(config, total_steps=total_steps, first_step=first_step(job)),
-        warnings=tuple(_warnings(job, stores, total_steps)),
+        warnings=tuple(_warnings(job, examples, total_steps)),
+    )
+    _check_resources(plan)
+    return plan
+
+
+def _memory(
+    job: TrainJob,
+    batches: TrainingBatches,
+    examples: RunExamples,
+    parameters: ParameterCount,
+    *,
+    dtype: Dtype,
+) -> MemoryPlan:
+    stores = (examples.store, examples.validation[0])
+    return plan_memory(
+        AutoConfig.from_pretrained(Path(job.base.folder), local_files_only=True),
+        parameters,
+        job.config.method,
+        dtype=dtype,
+        batch_tokens=batches.most_tokens(),
+        longest=max(int(np.diff(store.starts).max()) for store in stores),
     )
 
 
 def _disk_bytes(job: TrainJob, parameters: ParameterCount, total_steps: int) -> float:
-    """Checkpoints that exist at one time, each with weights and three float32 copies, and the result."""
+    """Checkpoints that exist at one time, weights and three float32 copies each, and the result."""
     checkpoint = job.config.checkpoint
     saved = total_steps // checkpoint.every_steps + 2
     kept = saved if checkpoint.keep == "all" else min(saved, checkpoint.keep + 2)
@@ -127,24 +107,36 @@ def _disk_bytes(job: TrainJob, parameters: ParameterCount, total_steps: int) -> 
     return kept * per_checkpoint + parameters.num_trainable * 4
 
 
-def _warnings(job: TrainJob, stores: tuple[TokenStore, ...], total_steps: int) -> list[str]:
-    found = job.config.warnings()
-    if job.config.checkpoint.every_steps > total_steps:
-        found.append(
-            f"checkpoint.every_steps = {job.config.checkpoint.every_steps} exceeds the run's "
+def _warnings(job: TrainJob, examples: RunExamples, total_steps: int) -> Iterator[str]:
+    config = job.config
+    yield from config.warnings()
+    if config.checkpoint.every_steps > total_steps:
+        yield (
+            f"checkpoint.every_steps = {config.checkpoint.every_steps} exceeds the run's "
             f"{total_steps} steps: only validations, minutes and the last step are saved"
         )
-    for store in stores:
-        if store.report.num_truncated:
-            found.append(
-                f"{store.report.num_truncated} examples are longer than data.max_length = "
-                f"{job.config.data.max_length} tokens and were cut"
+    for use in examples.uses:
+        report = use.report
+        if report.num_truncated:
+            yield (
+                f"{use.name}: {report.num_truncated:,} examples are cut at data.max_length = "
+                f"{config.data.max_length} tokens (rows {_listed(report.truncated_rows)})"
             )
-        if store.report.num_unusable:
-            found.append(
-                f"{store.report.num_unusable} examples have nothing to train and are left out"
+        if report.num_unusable:
+            yield (
+                f"{use.name}: {report.num_unusable:,} examples have nothing to train and are left "
+                f"out (rows {_listed(report.unusable_rows)})"
             )
-    return found
+        if report.num_short:
+            yield (
+                f"{use.name}: {report.num_short:,} passages are shorter than "
+                f"data.passages.skip_shorter_than or blank and are left out"
+            )
+
+
+def _listed(rows: list[int]) -> str:
+    shown = ", ".join(str(row) for row in rows[:5])
+    return f"{shown}, ..." if len(rows) > 5 else shown
 
 
 def _check_resources(plan: TrainingPlan) -> None:
@@ -162,5 +154,5 @@ def _check_resources(plan: TrainingPlan) -> None:
 
 
 def first_step(job: TrainJob) -> int:
-    """The step at which the run's own schedule begins: 0, or where the run that it extends ended."""
+    """The step at which the run's own schedule begins: 0, or where the extended run ended."""
     return job.origin.step if isinstance(job.origin, Extend) else 0

@@ -1,4 +1,4 @@
-"""How several copies of the model act as one. Here: one process. DDP and FSDP take its place later."""
+"""How several copies of the model act as one; here there is one. DDP and FSDP come in its place."""
 
 from collections.abc import Iterable
 

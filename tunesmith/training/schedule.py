@@ -10,8 +10,8 @@ from tunesmith.training.config import TrainConfig
 class Schedule:
     """Warm-up to `peak`, then a descent that reaches `floor` at the last step.
 
-    `total_steps` are this schedule's own; `first_step` is where in the run it begins (0, or the step an
-    extended run continues from).
+    `total_steps` are this schedule's own; `first_step` is where in the run it begins (0, or the
+    step an extended run continues from).
     """
 
     config: TrainConfig
@@ -53,7 +53,7 @@ class Schedule:
 
 
 def make_schedule(config: TrainConfig, *, total_steps: int, first_step: int = 0) -> Schedule:
-    """The schedule of a run of `total_steps` optimizer steps, of which `first_step` are behind it."""
+    """The schedule of a run of `total_steps` optimizer steps, `first_step` of them behind it."""
     training = config.resolved().training
     assert training.learning_rate != "auto"
     assert training.min_rate_ratio != "auto"

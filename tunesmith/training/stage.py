@@ -32,12 +32,14 @@ def run_training(
 ) -> Manifest:
     """Train from the newest intact checkpoint in `folder`, or from the start; commit the result.
 
-    Calling it again after any interruption continues to the same bytes. A finished run returns at once.
+    Called again after an interruption, it continues to the same bytes; a finished run returns at
+    once.
 
     Raises:
         Stopped: on request, after a checkpoint.
         RunFailed: training diverged, or the disk is full; the checkpoints so far stay.
         UserError: the plan does not fit the machine, or the job's inputs are refused.
+        OSError: the disk failed in another way than being full.
     """
     finished = read_manifest(folder / RESULT)
     if finished is not None:
@@ -81,7 +83,7 @@ def run_training(
 
 
 def _starting_point(job: TrainJob, parts: Parts, folder: Path, *, emit: Emit) -> Progress:
-    """Bring `parts` to where the run goes on: its own newest checkpoint, its origin's, or the beginning."""
+    """Bring `parts` to where the run goes on: its newest checkpoint, its origin's, or the start."""
     own = newest_intact(folder / CHECKPOINTS)
     if own is not None:
         progress, differences = load_checkpoint(parts, own, identity=digest(job.identity))
@@ -99,8 +101,9 @@ def _starting_point(job: TrainJob, parts: Parts, folder: Path, *, emit: Emit) ->
 
 
 def _commit_result(job: TrainJob, parts: Parts, progress: Progress, folder: Path) -> Manifest:
-    """The trained part, the settings to use it with, and what it was made from. No clock, no host name:
-    equal runs give equal bytes.
+    """Commit the trained part, the settings to use it with, and what it was made from.
+
+    There is no clock and no host name in it: equal runs give equal bytes.
     """
     base = Path(job.base.folder)
     lineage = {

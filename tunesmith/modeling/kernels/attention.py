@@ -1,12 +1,14 @@
 """Causal attention over packed examples: several sequences in one row, none of which sees another.
 
-The CPU kernel does per sequence what attention is: scores, softmax, weighted values, as batched matrix
-products with the query heads of one key head folded into rows (grouped-query attention needs no copies
-of keys). Query blocks skip what lies in the future. Saving the probabilities makes the backward pass four products and
-one softmax gradient: 3.2 times as fast as torch's CPU flash kernel in bf16 on sequences of 60 to 400
-tokens (benchmarks/NOTES.md), at a memory cost of `heads * tokens * length / 2` elements a layer.
+The CPU kernel does per sequence what attention is: scores, softmax, weighted values, as batched
+matrix products with the query heads of one key head folded into rows (grouped-query attention needs
+no copies of keys). Query blocks skip what lies in the future. The probabilities are saved, so the
+backward pass is four products and one softmax gradient: 3.2 times as fast as torch's CPU flash
+kernel in bf16 on sequences of 60 to 400 tokens (benchmarks/NOTES.md), at a memory cost of
+`heads * tokens * length / 2` elements a layer.
 
-Axes: T packed tokens, L tokens of one sequence, H query heads, K key/value heads, G = H / K, D head size.
+Axes: T packed tokens, L tokens of one sequence, H query heads, K key/value heads, G = H / K,
+D head size.
 """
 
 from collections.abc import Sequence
@@ -21,6 +23,9 @@ from tunesmith.errors import ModelRejected
 
 PACKED = "tunesmith_packed"
 QUERY_BLOCK = 256
+
+# What torch's own softmax calls in its backward pass; it has no public name.
+_softmax_backward = torch._softmax_backward_data  # pyright: ignore[reportPrivateImportUsage]
 
 
 def register() -> None:
@@ -160,7 +165,8 @@ class _CausalAttention(torch.autograd.Function):
         return output_THD
 
     @staticmethod
-    def backward(ctx: Any, grad_THD: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        [grad_THD] = grads
         scaled_THD, key_TKD, value_TKD, *probabilities = ctx.saved_tensors
         num_key_heads = key_TKD.shape[1]
         grad_query_THD = torch.empty_like(scaled_THD)
@@ -180,9 +186,8 @@ class _CausalAttention(torch.autograd.Function):
                 last = min(first + QUERY_BLOCK, length)
                 probs = next(blocks)
                 grad_rows = _rows(grad_KGLD[:, :, first:last])
-                grad_scores = torch._softmax_backward_data(
-                    torch.bmm(grad_rows, value_KDL[:, :, :last]), probs, -1, probs.dtype
-                )
+                grad_probs = torch.bmm(grad_rows, value_KDL[:, :, :last])
+                grad_scores = _softmax_backward(grad_probs, probs, -1, probs.dtype)
                 block = grad_query_KGLD[:, :, first:last]
                 torch.mul(
                     torch.bmm(grad_scores, key_KLD[:, :last]).view_as(block), ctx.scaling, out=block

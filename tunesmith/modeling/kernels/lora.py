@@ -19,11 +19,11 @@ def lora_linear(
 ) -> Tensor:
     """`x W^T + bias + scaling * (x A^T) B^T`, gradients for x, A and B only.
 
-    The low-rank part is added in place, so no second [T, O] (forward) or [T, I] (backward) tensor is made,
-    and nothing but `x` and `x A^T` is kept. A and B may be float32 beside a bf16 weight: they are
-    rounded once a call, and their gradients come back in their own dtype.
+    The low-rank part is added in place, so no second [T, O] (forward) or [T, I] (backward) tensor
+    is made, and nothing but `x` and `x A^T` is kept. A and B may be float32 beside a bf16 weight:
+    they are rounded once a call, and their gradients come back in their own dtype.
     """
-    return _LoraLinear.apply(inputs, weight_OI, bias_O, lora_a_RI, lora_b_OR, scaling)  # type: ignore[no-any-return]
+    return _LoraLinear.apply(inputs, weight_OI, bias_O, lora_a_RI, lora_b_OR, scaling)
 
 
 class _LoraLinear(torch.autograd.Function):
@@ -46,7 +46,8 @@ class _LoraLinear(torch.autograd.Function):
         return output_TO.view(*inputs.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        [grad] = grads
         inputs_TI, weight_OI, lora_a_RI, lora_b_OR, reduced_TR = ctx.saved_tensors
         grad_TO = grad.reshape(-1, grad.shape[-1])
         grad_reduced_TR = grad_TO @ (lora_b_OR * ctx.scaling).to(grad.dtype)

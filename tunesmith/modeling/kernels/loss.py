@@ -8,18 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK_TOKENS = (
-    256  # 256 x 49,152 float32 logits are 50 MB; the whole of a batch would be 240 MB and more
-)
+# 256 x 49,152 float32 logits are 50 MB; the whole of a batch would be 240 MB and more.
+CHUNK_TOKENS = 256
 
 
 def linear_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
     """Sum over tokens of `-log softmax(hidden @ weight^T)[target]`, float32 scalar in nats.
 
-    Works through chunks of tokens; the gradient is computed together with the loss, so logits exist for
-    one chunk at a time and once. Softmax runs in float32 whatever the dtype of `hidden`.
+    Works through chunks of tokens; the gradient is computed together with the loss, so logits exist
+    for one chunk at a time and once. Softmax runs in float32 whatever the dtype of `hidden`.
     """
-    return _LinearCrossEntropy.apply(hidden_ND, weight_VD, targets_N)  # type: ignore[no-any-return]
+    return _LinearCrossEntropy.apply(hidden_ND, weight_VD, targets_N)
 
 
 def num_correct(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
@@ -58,7 +57,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad_total: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        [grad_total] = grads
         grad_hidden_ND, grad_weight_VD = ctx.saved_tensors
         if grad_hidden_ND is not None:
             grad_hidden_ND = grad_hidden_ND * grad_total.to(grad_hidden_ND.dtype)

@@ -21,7 +21,7 @@ def apply(model: PreTrainedModel, config: FullConfig, *, seed: int) -> None:
 
 
 def save(model: PreTrainedModel, config: FullConfig, folder: Path, *, base: Path) -> None:
-    """Write the weights in Hugging Face layout, with the base's tokenizer and settings beside them."""
+    """Write the weights in Hugging Face layout, the base's tokenizer and settings beside them."""
     for pattern in _COMPANIONS:
         for path in sorted(base.glob(pattern)):
             if path.name not in ("manifest.json", "model.safetensors.index.json"):

@@ -10,19 +10,23 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from tunesmith.errors import RecipeInvalid
+from tunesmith.errors import ModelRejected, RecipeInvalid
 from tunesmith.modeling.config import TARGET_PRESETS, LoraConfig
 from tunesmith.modeling.kernels.lora import lora_linear
-from tunesmith.schema import choose
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+# Settings of PEFT that change what an adapter computes and that LoraConfig does not have.
+_NOT_OURS = (
+    *("use_rslora", "use_dora", "bias", "rank_pattern", "alpha_pattern", "modules_to_save"),
+    *("layers_to_transform", "exclude_modules", "target_parameters", "trainable_token_indices"),
+)
 _PREFIX = "base_model.model."
 
 output_kind = "adapter"
 
 
 class LoraLinear(nn.Module):
-    """A frozen linear layer and its pair: A [rank, inputs] random, B [outputs, rank] zero (correction 1).
+    """A frozen linear layer and its pair: A [rank, inputs] random, B [outputs, rank] zero.
 
     The pair is float32 whatever the base's dtype: small updates would be lost in bf16.
     """
@@ -37,12 +41,9 @@ class LoraLinear(nn.Module):
         nn.init.kaiming_uniform_(lora_a, a=math.sqrt(5), generator=generator)
         self.lora_a = nn.Parameter(lora_a.to(device))
         self.lora_b = nn.Parameter(torch.zeros(base.out_features, config.rank, device=device))
-        self.enabled = True
 
     def forward(self, inputs: Tensor) -> Tensor:
         """[..., inputs] -> [..., outputs]."""
-        if not self.enabled:
-            return self.base(inputs)
         if self.training and self.dropout > 0:
             kept = nn.functional.dropout(inputs, self.dropout)
             reduced = nn.functional.linear(kept, self.lora_a.to(inputs.dtype))
@@ -58,7 +59,8 @@ def apply(model: PreTrainedModel, config: LoraConfig, *, seed: int) -> None:
     """Freeze `model` and put a trained pair beside every target layer.
 
     Raises:
-        RecipeInvalid: a target name that the model does not have, or a rank above a layer's size.
+        RecipeInvalid: a target name that the model does not have, layers of a kind that lora cannot
+            use, or a rank above a layer's size.
     """
     model.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
@@ -78,22 +80,23 @@ def target_names(model: PreTrainedModel, config: LoraConfig) -> list[str]:
     """Full names of the layers that `config.targets` selects, in the model's order.
 
     Raises:
-        RecipeInvalid: nothing matches, naming what there is.
+        RecipeInvalid: a name or a whole preset matches nothing, naming what there is; or the model
+            keeps its weights in layers of another kind.
     """
-    head = model.get_output_embeddings()
-    linear = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head]
-    kinds = sorted({name.rpartition(".")[2] for name in linear})
     if any(isinstance(module, Conv1D) for module in model.modules()):
         raise RecipeInvalid(
             f"{type(model).__name__} keeps its weights in Conv1D; lora needs linear layers"
         )
+    head = model.get_output_embeddings()
+    linear = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head]
     if config.targets == "all-linear":
         return linear
-    preset = isinstance(config.targets, str)
-    wanted = (
-        choose(TARGET_PRESETS, config.targets, what="target preset") if preset else config.targets
-    )
-    unknown = [] if preset else [name for name in wanted if name not in kinds]
+    kinds = sorted({name.rpartition(".")[2] for name in linear})
+    if isinstance(config.targets, str):  # a preset has names for many models, each has some
+        wanted, unknown = TARGET_PRESETS[config.targets], []
+    else:
+        wanted = config.targets
+        unknown = [name for name in wanted if name not in kinds]
     chosen = [name for name in linear if name.rpartition(".")[2] in wanted]
     if unknown or not chosen:
         shown = ", ".join(unknown or wanted)
@@ -138,20 +141,22 @@ def restore(model: PreTrainedModel, config: LoraConfig, folder: Path) -> None:
 
 
 def read_config(folder: Path) -> LoraConfig:
-    """The settings of an adapter folder in PEFT's format, as far as this method has them."""
+    """The settings of an adapter folder in PEFT's format.
+
+    Raises:
+        ModelRejected: it uses what this method lacks, without which it would answer otherwise.
+    """
     settings = json.loads((folder / CONFIG).read_text("utf-8"))
+    foreign = [key for key in _NOT_OURS if settings.get(key) not in (None, False, "none", {}, [])]
+    if settings.get("peft_type") != "LORA" or foreign:
+        what = ", ".join(foreign) or f"peft_type {settings.get('peft_type')}"
+        raise ModelRejected(f"the adapter {folder} uses {what}, which is not supported")
     return LoraConfig(
         rank=settings["r"],
         alpha=settings["lora_alpha"],
         dropout=settings.get("lora_dropout", 0.0),
         targets=settings["target_modules"],
     )
-
-
-def set_enabled(model: PreTrainedModel, enabled: bool) -> None:
-    """Switch all pairs on or off; off, the model is its base."""
-    for layer in _lora_layers(model).values():
-        layer.enabled = enabled
 
 
 def _lora_layers(model: nn.Module) -> dict[str, LoraLinear]:

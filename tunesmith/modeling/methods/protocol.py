@@ -14,7 +14,11 @@ class Method(Protocol):
     """What a finished run holds: "adapter" (beside its base) or "model" (complete weights)."""
 
     def apply(self, model: PreTrainedModel, config: Any, *, seed: int) -> None:
-        """Change `model` in place so that exactly the trained tensors require gradients."""
+        """Change `model` in place so that exactly the trained tensors require gradients.
+
+        Raises:
+            RecipeInvalid: the method does not fit the model.
+        """
         ...
 
     def save(self, model: PreTrainedModel, config: Any, folder: Path, *, base: Path) -> None:

@@ -1,0 +1,240 @@
+"""P4 and P5: importing chat rows, and tokenizing and packing them, against HF datasets and TRL.
+
+    python -m benchmarks.data --rows 1000000
+
+Every measurement is a child process of its own, and the sides take turns within each round, so that
+a ratio compares runs of the same minutes. The peer runs this same file in its own environment. What
+it does is what TRL's SFTTrainer does with conversations at its defaults, without masks, which ours
+makes besides: `datasets.map` with `apply_chat_template`, then `pack_dataset` to `MAX_LENGTH`.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / ".cache" / "benchmarks" / "data"
+RESULTS = ROOT / "benchmarks" / "results"
+PEER_ENVIRONMENT = ROOT / ".cache" / "peers" / "hf-datasets"
+PEER_PACKAGES = ("datasets==5.2.0", "transformers==5.23.0", "jinja2==3.1.6", "numpy==2.4.6")
+MAX_LENGTH = 1024
+SEED = 7
+
+# --- the rows --------------------------------------------------------------------------------
+
+
+def write_rows(path: Path, num_rows: int) -> None:
+    """ShareGPT conversations as chats are: 1 to 3 exchanges of log-normal lengths, Zipf words."""
+    chance = random.Random(SEED)
+    letters = "etaoinshrdlucmfwypvbgkjqxz"
+    words = ["".join(chance.choices(letters, k=chance.randint(2, 9))) for _ in range(20_000)]
+
+    weights = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
+
+    def text(median_words: float) -> str:
+        size = max(1, round(median_words * chance.lognormvariate(0, 0.7)))
+        return " ".join(chance.choices(words, cum_weights=weights, k=size))
+
+    def turns() -> Iterator[dict[str, str]]:
+        for _ in range(chance.choice((1, 1, 1, 2, 3))):
+            yield {"from": "human", "value": text(20)}
+            yield {"from": "gpt", "value": text(55)}
+
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for _ in range(num_rows):
+            file.write(json.dumps({"conversations": list(turns())}) + "\n")
+    partial.rename(path)
+
+
+# --- ours ------------------------------------------------------------------------------------
+
+
+def import_ours(source: Path, work: Path, base: Path) -> dict[str, float]:
+    """Rows to a dataset version."""
+    from tunesmith.data.dataset import import_dataset
+
+    begun = time.perf_counter()
+    version = import_dataset(source, into=work / "versions")
+    return {"seconds": time.perf_counter() - begun, "rows": version.num_examples}
+
+
+def tokenize_ours(source: Path, work: Path, base: Path) -> dict[str, float]:
+    """A dataset version to tokens on disk, and the batches of one epoch."""
+    import numpy as np
+
+    from tunesmith.data.dataset import open_version
+    from tunesmith.data.loader import TrainingBatches
+    from tunesmith.data.tokenize import tokenize_dataset
+    from tunesmith.text.codec import TextCodec
+
+    [folder] = (work / "versions").glob("[0-9a-f]*")
+    begun = time.perf_counter()
+    store = tokenize_dataset(
+        open_version(folder),
+        TextCodec.from_folder(base),
+        max_length=MAX_LENGTH,
+        system_prompt="",
+        train_on="answers",
+        cache=work / "tokens",
+    )
+    batches = TrainingBatches(store, np.arange(len(store)), 8, 1, seed=SEED)
+    num_tokens = sum(
+        batch.num_tokens
+        for step in range(batches.steps_per_epoch)
+        for batch in batches.of_step(step)
+    )
+    return {"seconds": time.perf_counter() - begun, "rows": len(store), "tokens": num_tokens}
+
+
+# --- the peer --------------------------------------------------------------------------------
+
+_ROLES = {"human": "user", "gpt": "assistant"}
+
+
+def _to_messages(row: dict[str, Any]) -> dict[str, Any]:
+    turns = row["conversations"]
+    return {"messages": [{"role": _ROLES[t["from"]], "content": t["value"]} for t in turns]}
+
+
+def import_peer(source: Path, work: Path, base: Path) -> dict[str, float]:
+    """Load, map to messages, save."""
+    from datasets import load_dataset
+
+    begun = time.perf_counter()
+    rows = load_dataset(
+        "json", data_files=str(source), split="train", cache_dir=str(work / "hf-cache")
+    )
+    rows = rows.map(_to_messages, remove_columns=["conversations"])
+    rows.save_to_disk(str(work / "hf-rows"))
+    return {"seconds": time.perf_counter() - begun, "rows": len(rows)}
+
+
+def tokenize_peer(source: Path, work: Path, base: Path) -> dict[str, float]:
+    """Render and tokenize each row, and pack them to blocks of `MAX_LENGTH`."""
+    from datasets import load_from_disk
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+
+    def tokenize(row: dict[str, Any]) -> dict[str, Any]:
+        encoded = tokenizer.apply_chat_template(row["messages"], tokenize=True, return_dict=True)
+        return {"input_ids": encoded["input_ids"][:MAX_LENGTH]}
+
+    def pack(rows: dict[str, list[list[int]]]) -> dict[str, list[list[int]]]:
+        blocks: list[list[int]] = [[]]
+        for token_ids in rows["input_ids"]:
+            if len(blocks[-1]) + len(token_ids) > MAX_LENGTH:
+                blocks.append([])
+            blocks[-1].extend(token_ids)
+        return {"input_ids": blocks}
+
+    begun = time.perf_counter()
+    rows = load_from_disk(str(work / "hf-rows"))
+    tokens = rows.map(tokenize, remove_columns=["messages"])
+    packed = tokens.map(pack, batched=True)
+    seconds = time.perf_counter() - begun
+    return {"seconds": seconds, "rows": len(tokens), "blocks": len(packed)}
+
+
+TASKS: dict[str, dict[str, Callable[[Path, Path, Path], dict[str, float]]]] = {
+    "import": {"ours": import_ours, "peer": import_peer},
+    "tokenize": {"ours": tokenize_ours, "peer": tokenize_peer},
+}
+
+
+def child(task: str, side: str, source: Path, work: Path, base: Path) -> None:
+    """Do one task and print its figures as the last line."""
+    measured = TASKS[task][side](source, work, base)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({**measured, "peak_rss_bytes": peak}))
+
+
+# --- measuring -------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Measure the sides in turns, print a table, write benchmarks/results/data.json."""
+    if sys.argv[1:2] == ["child"]:
+        child(sys.argv[2], sys.argv[3], *map(Path, sys.argv[4:7]))
+        return
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--base", type=Path, required=True, help="model folder with a tokenizer")
+    options = parser.parse_args()
+    peer = _peer_python()
+    WORK.mkdir(parents=True, exist_ok=True)
+    source = WORK / f"chats-{options.rows}.jsonl"
+    if not source.exists():
+        print(f"· writing {options.rows:,} rows")
+        write_rows(source, options.rows)
+    runs = [_round(source, options.base.resolve(), peer) for _ in range(options.rounds)]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "data.json").write_text(json.dumps({"rows": options.rows, "rounds": runs}, indent=1))
+    _print_table(runs)
+
+
+def _peer_python() -> Path:
+    """The interpreter of the peer's environment, made if need be."""
+    python, stamp = PEER_ENVIRONMENT / "bin" / "python", PEER_ENVIRONMENT / "installed.txt"
+    wanted = "\n".join(PEER_PACKAGES)
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        print("· creating the peer's environment")
+        subprocess.run([sys.executable, "-m", "venv", PEER_ENVIRONMENT], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True)
+        stamp.write_text(wanted)
+    return python
+
+
+def _round(source: Path, base: Path, peer: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Every task on both sides, in turns, from nothing."""
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    work = WORK / "round"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    for task, sides in TASKS.items():
+        figures[task] = {}
+        for side in sides:
+            python = Path(sys.executable) if side == "ours" else peer
+            command = [python, __file__, "child", task, side, source, work, base]
+            done = subprocess.run(
+                list(map(str, command)), cwd=ROOT, env=_environment(), check=True, stdout=-1
+            )
+            figures[task][side] = json.loads(done.stdout.splitlines()[-1])
+            print(f"· {task}, {side}: {figures[task][side]['seconds']:.1f} s", flush=True)
+    shutil.rmtree(work)
+    return figures
+
+
+def _environment() -> dict[str, str]:
+    quiet = {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"}
+    keep = ("PATH", "HOME", "TMPDIR", "LANG")
+    return {**{k: os.environ[k] for k in keep if k in os.environ}, **quiet, "PYTHONPATH": str(ROOT)}
+
+
+def _print_table(runs: list[dict[str, dict[str, dict[str, float]]]]) -> None:
+    print(f"{'task':10}{'side':6}{'rows/s':>12}{'peak RSS':>12}{'ours / peer':>24}")
+    for task, sides in TASKS.items():
+        ratios = [run[task]["peer"]["seconds"] / run[task]["ours"]["seconds"] for run in runs]
+        for side in sides:
+            rate = median(run[task][side]["rows"] / run[task][side]["seconds"] for run in runs)
+            peak = max(run[task][side]["peak_rss_bytes"] for run in runs)
+            spread = f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+            shown = spread if side == "ours" else ""
+            print(f"{task:10}{side:6}{rate:12,.0f}{peak / 1e6:9,.0f} MB{shown:>24}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The tools we compare with, each in an environment of its own."""

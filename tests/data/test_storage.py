@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tunesmith.data.storage import BATCH_SIZE, in_batches, stream_examples, write_examples
+from tunesmith.schema import canonical_json
+from tunesmith.text.conversation import (
+    Classified,
+    Conversation,
+    Example,
+    Message,
+    Passage,
+    Preference,
+    identity_of,
+    texts_of,
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+json_texts = st.sampled_from(["", '[{"type":"function","function":{"name":"f"}}]', '[{"id":"é"}]'])
+messages = st.builds(
+    Message,
+    role=st.sampled_from(["system", "user", "assistant", "tool"]),
+    content=texts,
+    tool_calls=json_texts,
+    tool_call_id=texts,
+    name=texts,
+)
+turns = st.lists(messages, max_size=4).map(tuple)
+examples = st.one_of(
+    st.builds(Conversation, messages=turns, tools=json_texts),
+    st.builds(Passage, text=texts),
+    st.builds(Preference, prompt=turns, chosen=turns, rejected=turns, tools=json_texts),
+    st.builds(Classified, text=texts, label=texts),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(examples, max_size=6))
+def test_what_is_written_is_read_back(tmp_path: Path, written: list[Example]) -> None:
+    path = tmp_path / "data.parquet"
+    numbered = list(enumerate(written, start=3))
+    write_examples(path, numbered)
+    assert list(stream_examples(path)) == numbered
+
+
+def test_a_file_of_before_there_were_tools_still_opens(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    schema = pa.schema(
+        {
+            "row": pa.int64(),
+            "kind": pa.string(),
+            "messages": pa.list_(pa.struct({"role": pa.string(), "content": pa.string()})),
+            "text": pa.string(),
+        }
+    )
+    turn = {"role": "assistant", "content": "hi"}
+    records = [
+        {"row": 1, "kind": "conversation", "messages": [turn]},
+        {"row": 2, "kind": "passage", "text": "hello"},
+    ]
+    pq.write_table(pa.Table.from_pylist(records, schema=schema), path)
+    assert list(stream_examples(path)) == [
+        (1, Conversation((Message("assistant", "hi"),))),
+        (2, Passage("hello")),
+    ]
+
+
+def test_many_are_streamed_in_batches(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    numbered = [(row, Passage(str(row))) for row in range(2 * BATCH_SIZE + 1)]
+    write_examples(path, iter(numbered))
+    assert list(stream_examples(path)) == numbered
+    assert [len(batch) for batch in in_batches(numbered)] == [BATCH_SIZE, BATCH_SIZE, 1]
+
+
+def test_the_identity_of_plain_conversations_has_not_changed() -> None:
+    plain = Conversation((Message("user", "a"), Message("assistant", "b")))
+    assert canonical_json(identity_of(plain)) == '[["user","a"],["assistant","b"]]'
+    assert canonical_json(identity_of(Passage("a"))) == '[["text","a"]]'
+
+
+@given(examples, examples)
+def test_examples_have_one_identity_if_and_only_if_they_are_equal(
+    one: Example, other: Example
+) -> None:
+    same = canonical_json(identity_of(one)) == canonical_json(identity_of(other))
+    assert same == (one == other)
+
+
+def test_every_text_is_counted_for_whose_it_is() -> None:
+    asked, called = Message("user", "a"), Message("assistant", "", tool_calls="[1]")
+    assert texts_of(Conversation((asked, called), "[2]")) == [
+        ("tools", "[2]"),
+        ("user", "a"),
+        ("assistant", ""),
+        ("assistant", "[1]"),
+    ]
+    pair = Preference((asked,), (Message("assistant", "b"),), (Message("assistant", "c"),))
+    assert texts_of(pair) == [("user", "a"), ("chosen", "b"), ("rejected", "c")]
+    assert texts_of(Classified("a", "b")) == [("text", "a"), ("label", "b")]

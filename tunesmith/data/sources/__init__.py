@@ -1,0 +1,108 @@
+"""Files as rows: a row number as the user would count it, and a dictionary.
+
+- `fetching` makes a local file of an address; `web` and `addresses` are the guarded HTTP under it.
+- `unpacking` makes files of a path, unpacked while they are read.
+- `text` makes text of bytes: encodings, line ends, lines.
+- `json_rows`, `tables`, `excel` and `parquet` make rows of a file.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunesmith.data.sources.datafile import DataFile, NumberedRow, Row
+from tunesmith.data.sources.excel import read_xlsx
+from tunesmith.data.sources.json_rows import read_json, read_json_lines
+from tunesmith.data.sources.parquet import read_parquet
+from tunesmith.data.sources.tables import read_csv, read_tsv
+from tunesmith.data.sources.text import encoding_of, read_passages
+from tunesmith.data.sources.unpacking import data_files
+from tunesmith.errors import DatasetRejected, NotFound
+
+__all__ = ["READERS", "NumberedRow", "Row", "SourceInfo", "describe_source", "read_rows"]
+
+READERS: Mapping[str, Callable[[DataFile], Iterator[NumberedRow]]] = {
+    ".json": read_json,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".xlsx": read_xlsx,
+    ".parquet": read_parquet,
+    ".txt": read_passages,
+    ".md": read_passages,
+}
+_BINARY = {".xlsx", ".parquet"}
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """How a source is read.
+
+    Attributes:
+        kind: a key of `READERS`.
+        compression: `gzip`, `zstd`, `zip`, or nothing.
+        encoding: Python's name of the text encoding, of the first file; nothing for binary kinds.
+        num_files: how many a .zip file holds, otherwise 1.
+    """
+
+    kind: str
+    compression: str
+    encoding: str
+    num_files: int
+
+
+def read_rows(path: Path) -> Iterator[NumberedRow]:
+    """Stream the rows of `path` with their numbers, from 1.
+
+    The number is the line in JSON Lines and text files, the record below the header in CSV and TSV,
+    the row of the sheet in Excel, and the element in a JSON list. A text file is one passage a
+    line; blank lines are no rows. The files of a .zip are read in the order of their names and
+    numbered on, but a message names one of them and the row in it.
+
+    Raises:
+        NotFound: there is no such file.
+        DatasetRejected: the file is empty, of an unknown kind or encoding, malformed or too large;
+            the message names the row, and for text the line.
+    """
+    offset = 0
+    is_empty = True
+    with closing(_files(path)) as files:
+        for file in files:
+            number = 0
+            for number, row in READERS[file.kind](file):
+                is_empty = False
+                yield offset + number, row
+            offset += number
+    if is_empty:
+        raise DatasetRejected(f"{path.name} is empty", hint="choose a file with at least one row")
+
+
+def describe_source(path: Path) -> SourceInfo:
+    """Recognise kind, compression and encoding of `path`, reading as little as that takes.
+
+    Raises:
+        NotFound: there is no such file.
+        DatasetRejected: it cannot be unpacked, or is not text in an encoding that is read.
+    """
+    with closing(_files(path)) as files:
+        first = next(files, None)
+        if first is None:
+            raise DatasetRejected(f"{path.name} is empty", hint="pack at least one data file")
+        encoding = "" if first.kind in _BINARY else encoding_of(first)
+        num_files = 1 + sum(1 for _ in files)
+    return SourceInfo(first.kind, first.compression, encoding, num_files)
+
+
+def _files(path: Path) -> Generator[DataFile, None, None]:
+    try:
+        if not path.exists():
+            raise NotFound(f"there is no file {path}", hint="check the path")
+        if not path.is_file():
+            raise NotFound(f"{path} is not a file", hint="import one file at a time")
+        yield from data_files(path, kinds=READERS)
+    except OSError as error:
+        raise DatasetRejected(
+            f"{path.name} cannot be read: {error.strerror or error}", hint="check its permissions"
+        ) from error

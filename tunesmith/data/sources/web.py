@@ -1,0 +1,218 @@
+"""Downloads from addresses that users give, guarded against server-side request forgery.
+
+A name is resolved once, every address it has is checked, and the connection is made to a checked
+address itself: a second look-up, which could answer differently, never happens. Each redirect is
+checked the same way. Proxies from the environment are not used: they would look names up again.
+"""
+
+import http.client
+import shutil
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urljoin, urlsplit
+
+from tunesmith.data.sources.addresses import (
+    Resolve,
+    checked_addresses,
+    checked_url,
+    host_and_port,
+    resolve_host,
+)
+from tunesmith.data.sources.datafile import one_line
+from tunesmith.errors import DatasetRejected, FetchFailed, NotEnoughResources, NotFound
+
+_MAX_REDIRECTS = 5
+_REDIRECTS = {301, 302, 303, 307, 308}
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class WebLimits:
+    """What a download may cost.
+
+    Attributes:
+        max_bytes: its size.
+        timeout_seconds: without a byte from the server.
+        max_seconds: in all.
+        allow_private: whether the server may be on this machine or in its private network.
+    """
+
+    max_bytes: int = 20 * 10**9
+    timeout_seconds: float = 30.0
+    max_seconds: float = 6 * 3600.0
+    allow_private: bool = False
+
+
+def download(
+    url: str, *, into: Path, limits: WebLimits | None = None, resolve: Resolve = resolve_host
+) -> None:
+    """Fetch `url` into the file `into`, which is there only if all of it arrived.
+
+    Raises:
+        DatasetRejected: the address is not allowed, or what it holds is too large.
+        NotFound: the server has nothing there.
+        NotEnoughResources: the disk is too small.
+        FetchFailed: the server cannot be reached or broke off.
+    """
+    limits = limits or WebLimits()
+    deadline = time.monotonic() + limits.max_seconds
+    shown = one_line(url.partition("?")[0])
+    try:
+        for _ in range(_MAX_REDIRECTS + 1):
+            with _request(url, limits=limits, resolve=resolve, deadline=deadline) as response:
+                if response.status in _REDIRECTS:
+                    url = _redirected(url, response)
+                    continue
+                _check_status(response, shown)
+                _save(response, into, limits=limits, shown=shown)
+                return
+    except (OSError, http.client.HTTPException) as error:
+        into.unlink(missing_ok=True)
+        reason = one_line(error) or type(error).__name__
+        raise FetchFailed(f"{shown}: {reason}", hint="check the address and try again") from error
+    except BaseException:
+        into.unlink(missing_ok=True)
+        raise
+    raise FetchFailed(f"{shown}: redirects more than {_MAX_REDIRECTS} times")
+
+
+# --- one request -----------------------------------------------------------------------------
+
+
+class _PlainConnection(http.client.HTTPConnection):
+    """Connects to one of `addresses`, and names the host in the request."""
+
+    addresses: list[str]
+
+    def connect(self) -> None:
+        self.sock = _connect(self.addresses, self.port, timeout=self.timeout)
+
+
+class _SecureConnection(http.client.HTTPSConnection):
+    """The same with TLS: the certificate must be the host's."""
+
+    addresses: list[str]
+
+    def connect(self) -> None:
+        plain = _connect(self.addresses, self.port, timeout=self.timeout)
+        self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)
+
+
+def _connect(addresses: list[str], port: int, *, timeout: float | None) -> socket.socket:
+    failure: OSError = OSError("the host has no address")
+    for address in addresses:
+        try:
+            return socket.create_connection((address, port), timeout)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+@contextmanager
+def _request(
+    url: str, *, limits: WebLimits, resolve: Resolve, deadline: float
+) -> Generator[http.client.HTTPResponse, None, None]:
+    parts = checked_url(url)
+    host, port = host_and_port(parts)
+    kind = _SecureConnection if parts.scheme == "https" else _PlainConnection
+    connection = kind(host, port, timeout=limits.timeout_seconds)
+    connection.addresses = checked_addresses(
+        host, port, allow_private=limits.allow_private, resolve=resolve
+    )
+    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    if parts.query:
+        target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
+    headers = {"Accept-Encoding": "identity", "User-Agent": "tunesmith"}
+    try:
+        connection.connect()
+        with _shut_at(deadline, connection.sock):
+            connection.request("GET", target, headers=headers)
+            with connection.getresponse() as response:
+                yield response
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _shut_at(deadline: float, sock: socket.socket) -> Generator[None, None, None]:
+    """Shut the connection at `deadline`, also for a server that sends a byte now and then.
+
+    Raises:
+        TimeoutError: it was shut.
+    """
+    is_late = threading.Event()
+
+    def shut() -> None:
+        is_late.set()
+        with suppress(OSError):  # it may be closed already
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if is_late.is_set():
+            raise TimeoutError("the download took too long")
+
+
+def _redirected(url: str, response: http.client.HTTPResponse) -> str:
+    target = urljoin(url, response.getheader("Location", ""))
+    if urlsplit(url).scheme == "https" and urlsplit(target).scheme == "http":
+        raise DatasetRejected(
+            "the server redirects from https to http", hint="download it and import the file"
+        )
+    return target
+
+
+def _check_status(response: http.client.HTTPResponse, shown: str) -> None:
+    if response.status in (404, 410):
+        raise NotFound(f"{shown}: the server has no such file", hint="check the address")
+    if response.status != 200:
+        reason = one_line(response.reason)
+        raise FetchFailed(f"{shown}: the server answered {response.status} {reason}")
+    encoding = response.getheader("Content-Encoding", "identity")
+    if encoding not in ("identity", "") and not shown.endswith(".gz"):
+        raise FetchFailed(f"{shown}: the server sent the encoding {one_line(encoding)} unasked")
+
+
+def _save(response: http.client.HTTPResponse, into: Path, *, limits: WebLimits, shown: str) -> None:
+    too_large = DatasetRejected(
+        f"{shown} is larger than {limits.max_bytes:,} bytes", hint="import a part of it"
+    )
+    announced = response.length
+    if announced is not None:
+        if announced > limits.max_bytes:
+            raise too_large
+        check_disk(into.parent, announced)
+    num_bytes = 0
+    with into.open("wb") as file:
+        while chunk := response.read(_CHUNK_BYTES):
+            num_bytes += len(chunk)
+            if num_bytes > limits.max_bytes:
+                raise too_large
+            file.write(chunk)
+    if announced is not None and num_bytes != announced:
+        raise FetchFailed(f"{shown}: broke off after {num_bytes:,} of {announced:,} bytes")
+
+
+def check_disk(folder: Path, num_bytes: int) -> None:
+    """Check that `num_bytes` fit on the disk of `folder`.
+
+    Raises:
+        NotEnoughResources: they do not.
+    """
+    free = shutil.disk_usage(folder).free
+    if num_bytes > free:
+        raise NotEnoughResources(
+            f"the source has {num_bytes:,} bytes, and the disk {free:,} left",
+            hint="free some space",
+        )
