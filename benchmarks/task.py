@@ -9,7 +9,7 @@ from pathlib import Path
 from tunesmith.schema import Strict
 
 ROOT = Path(__file__).resolve().parent.parent
-WORK = ROOT / ".cache" / "benchmarks"
+WORK = ROOT / ".cache" / "benchmarks" / "training"
 RESULTS = ROOT / "benchmarks" / "results"
 TASK = WORK / "task.json"
 

@@ -14,13 +14,13 @@ app.add_typer(data_versions.app)
 
 @app.command("import")
 def import_(
-    path: Annotated[Path, typer.Argument(help="A JSON, JSONL, CSV or text file.")],
+    source: Annotated[
+        str, typer.Argument(help="A file, or an address: https://, hf://datasets/..., s3://...")
+    ],
     name: Annotated[str, typer.Option(help="What to call the dataset.")],
     format: Annotated[
         str | None,
-        typer.Option(
-            help="alpaca, messages, sharegpt, prompt-completion or text; recognised if not given."
-        ),
+        typer.Option(help="The shape of the rows (see docs/data.md); recognised if not given."),
     ] = None,
     mapping: Annotated[
         list[str] | None,
@@ -36,6 +36,9 @@ def import_(
         Literal["exact", "near"] | None,
         typer.Option(help="Leave out what repeats an earlier row, word for word or nearly."),
     ] = None,
+    entry: Annotated[
+        str | None, typer.Option(help="The dataset to take from a dataset_info.json.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a file row by row and keep it as an immutable dataset version."""
@@ -48,8 +51,9 @@ def import_(
     with counted_progress("importing") as advance:
         view = datasets.add_dataset(
             open_home(),
-            path,
+            source,
             name=name,
+            entry=entry,
             format=format,
             mapping=_parse_mapping(mapping or []),
             max_rejected_percent=allow_rejected,

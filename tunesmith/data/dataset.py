@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,17 +23,19 @@ from tunesmith.data.formats import (
     detect,
     rename,
 )
-from tunesmith.data.sources import NumberedRow, read_rows
+from tunesmith.data.sources import NumberedRow, Row, describe_source, read_rows
 from tunesmith.data.statistics import DatasetStats, ImportTally
 from tunesmith.data.storage import NumberedExample, stream_examples, write_examples
 from tunesmith.errors import DatasetRejected, NotFound
 
+Standardize: TypeAlias = Callable[[Row], Row]
 OnProgress: TypeAlias = Callable[[int], None]
 """Called now and then with the number of rows or examples done."""
 
 _DATA, _REJECTED, _STATS = "data.parquet", "rejected.jsonl", "stats.json"
 _SCRATCH = "scratch.parquet"  # gone before the version is committed
 _NUM_SAMPLED_ROWS = 100
+_MAX_SAMPLED_CHARACTERS = 64_000_000
 _PROGRESS_EVERY = 1000
 
 
@@ -66,6 +69,8 @@ def import_dataset(
     mapping: Mapping[str, str] | None = None,
     max_rejected_percent: float = 0.0,
     deduplicate: Deduplicate | None = None,
+    standardize: Standardize | None = None,
+    provenance: Mapping[str, str] | None = None,
     on_progress: OnProgress = lambda num_rows: None,
 ) -> DatasetVersion:
     """Import `source` as the version folder `into / <version id>`, or find that it is there.
@@ -79,6 +84,8 @@ def import_dataset(
             their reasons in `rejected.jsonl`.
         deduplicate: also leave out what repeats an earlier example, "exact" or "near"; listed there
             too, and not counted as rejected.
+        standardize: gives a row the columns of `format` where renaming by `mapping` is not enough.
+        provenance: where the file itself came from, kept in the lineage.
         on_progress: called with the number of rows read.
 
     Raises:
@@ -87,11 +94,11 @@ def import_dataset(
             allowed. Nothing is left behind.
     """
     with _staging_folder(into) as staged:
-        plan = _plan(source, format=format, mapping=mapping or {})
+        plan = _plan(source, format=format, mapping=mapping or {}, standardize=standardize)
         tally = _stage(staged, plan, deduplicate=deduplicate, on_progress=on_progress)
         _check_rejected(tally, source, allowed_percent=max_rejected_percent)
         stats = tally.stats(plan.detection, columns=plan.columns)
-        lineage = _lineage(source, plan, deduplicate)
+        lineage = {**_lineage(source, plan, deduplicate), **(provenance or {})}
         return _commit(staged, into / tally.version_id, stats, lineage=lineage)
 
 
@@ -162,6 +169,7 @@ class _Plan:
     rows: Iterator[NumberedRow]
     detection: Detection
     mapping: Mapping[str, str]
+    standardize: Standardize
 
     @property
     def format(self) -> Format:
@@ -173,11 +181,17 @@ class _Plan:
         return {self.mapping.get(field, field) for field in self.format.columns}
 
 
-def _plan(source: Path, *, format: str | None, mapping: Mapping[str, str]) -> _Plan:
+def _plan(
+    source: Path,
+    *,
+    format: str | None,
+    mapping: Mapping[str, str],
+    standardize: Standardize | None,
+) -> _Plan:
     if format is not None:
         schema.choose(FORMATS, format, what="format")  # pyright: ignore[reportArgumentType]
     rows = read_rows(source)
-    sample = list(islice(rows, _NUM_SAMPLED_ROWS))
+    sample = _first_rows(rows)
     try:
         check_mapping(mapping, columns={column for _, row in sample for column in row})
         if format is None:
@@ -186,7 +200,21 @@ def _plan(source: Path, *, format: str | None, mapping: Mapping[str, str]) -> _P
             detection = Detection(format, "chosen by the user")
     except DatasetRejected as error:
         raise DatasetRejected(f"{source.name}: {error.message}", hint=error.hint) from error
-    return _Plan(chain(sample, rows), detection, mapping)
+    if standardize is None:
+        standardize = partial(rename, mapping=mapping)
+    return _Plan(chain(sample, rows), detection, mapping, standardize)
+
+
+def _first_rows(rows: Iterator[NumberedRow]) -> list[NumberedRow]:
+    """Enough rows to recognise a format by, and not so many that huge ones fill the memory."""
+    sample: list[NumberedRow] = []
+    num_characters = 0
+    for number, row in islice(rows, _NUM_SAMPLED_ROWS):
+        sample.append((number, row))
+        num_characters += sum(len(value) for value in row.values() if isinstance(value, str))
+        if num_characters > _MAX_SAMPLED_CHARACTERS:
+            break
+    return sample
 
 
 def _stage(
@@ -222,7 +250,7 @@ def _examples(
     for number, row in plan.rows:
         tally.see(row)
         try:
-            example = plan.format.read(rename(row, plan.mapping))
+            example = plan.format.read(plan.standardize(row))
         except RowRejected as error:
             reason = RowRejected(_source_field(error.field, plan.mapping), error.reason)
             tally.reject(number, reason)
@@ -256,9 +284,12 @@ def _check_rejected(tally: ImportTally, source: Path, *, allowed_percent: float)
 
 
 def _lineage(source: Path, plan: _Plan, deduplicate: Deduplicate | None) -> dict[str, Any]:
+    info = describe_source(source)
     return {
         "source": source.name,
         "source_sha256": artifacts.sha256_file(source),
+        "encoding": info.encoding,
+        "compression": info.compression,
         "format": plan.detection.format,
         "mapping": dict(plan.mapping),
         "deduplicate": deduplicate,

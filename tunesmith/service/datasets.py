@@ -1,17 +1,27 @@
 """Datasets: importing, listing, and what the model would see of them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tunesmith.artifacts import read_manifest
-from tunesmith.data.dataset import DatasetVersion, import_dataset, open_version, read_examples
+from tunesmith.data.dataset import (
+    DatasetVersion,
+    Standardize,
+    import_dataset,
+    open_version,
+    read_examples,
+)
 from tunesmith.data.deduplicate import Deduplicate
+from tunesmith.data.formats.dataset_info import choose_dataset, read_dataset_info
 from tunesmith.data.preview import TokenView, preview_tokens
 from tunesmith.data.quality import Finding, find_trouble
+from tunesmith.data.sources.fetching import fetch_source, is_remote
 from tunesmith.data.statistics import DatasetStats
+from tunesmith.errors import NotFound
 from tunesmith.jobs.folder import JOB
 from tunesmith.schema import check_name
 from tunesmith.service.models import find_base
@@ -36,34 +46,69 @@ class DatasetView:
 
 def add_dataset(
     home: Home,
-    source: Path,
+    source: str | Path,
     *,
     name: str,
+    entry: str | None = None,
     format: str | None = None,
     mapping: Mapping[str, str] | None = None,
     max_rejected_percent: float = 0.0,
     deduplicate: Deduplicate | None = None,
     on_progress: Callable[[int], None] = lambda num_rows: None,
 ) -> DatasetView:
-    """Import `source` and let `name` point to the version.
+    """Import `source`, a path or an address, and let `name` point to the version.
+
+    `entry` names one dataset of a LLaMA-Factory `dataset_info.json`, which then says format and
+    columns.
 
     Raises:
         NameInvalid: `name` breaks the rules.
-        NotFound: there is no such file or format.
+        NotFound: there is no such file, entry or format.
+        FetchFailed: an address could not be fetched.
         DatasetRejected: the file cannot be turned into a dataset version.
     """
     check_name(name)
-    version = import_dataset(
-        source,
-        into=home.datasets,
-        format=format,
-        mapping=mapping,
-        max_rejected_percent=max_rejected_percent,
-        deduplicate=deduplicate,
-        on_progress=on_progress,
-    )
+    home.cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=home.cache) as scratch:
+        found = _locate(str(source), entry, scratch=Path(scratch))
+        version = import_dataset(
+            found.path,
+            into=home.datasets,
+            format=found.format or format,
+            mapping=mapping,
+            max_rejected_percent=max_rejected_percent,
+            deduplicate=deduplicate,
+            standardize=found.standardize,
+            provenance=found.provenance,
+            on_progress=on_progress,
+        )
     home.point("dataset", name, version.id)
     return view_version(name, version)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A local file to import, and what is known of it beforehand."""
+
+    path: Path
+    provenance: dict[str, str] = field(default_factory=dict[str, str])
+    format: str | None = None
+    standardize: Standardize | None = None
+
+
+def _locate(source: str, entry: str | None, *, scratch: Path) -> _Found:
+    if entry is not None:
+        info = choose_dataset(read_dataset_info(Path(source)), entry)
+        if info.file is None:
+            raise NotFound(
+                f"{entry} of {source} is on a hub",
+                hint=f"import hf://datasets/{info.hub_id}@REVISION/FILE",
+            )
+        return _Found(info.file, {"entry": entry}, info.format, info.standardize)
+    if not is_remote(source):
+        return _Found(Path(source))
+    fetched = fetch_source(source, into=scratch)
+    return _Found(fetched.path, {"origin": fetched.origin, "revision": fetched.revision})
 
 
 def list_datasets(home: Home) -> list[DatasetView]:
