@@ -26,10 +26,10 @@ from benchmarks.task import (
 )
 from tunesmith.artifacts import write_json
 from tunesmith.data.dataset import open_version, read_examples
-from tunesmith.data.loader import TrainingBatches
+from tunesmith.data.loader import PackedBatch, TrainingBatches
 from tunesmith.errors import DatasetRejected
 from tunesmith.modeling.load import load_model
-from tunesmith.modeling.methods import lora
+from tunesmith.modeling.methods import METHODS
 from tunesmith.service import datasets, runs
 from tunesmith.store.home import Home, open_home
 from tunesmith.text.conversation import Conversation
@@ -48,8 +48,9 @@ def main(data: Path, rows: int, precision: str) -> None:
     write_json(recipe, config.model_dump(mode="json"))  # JSON is YAML
     job = runs.prepare_job(home, config, now=datetime.now(), say=print)
     plan = plan_training(job, runs=home.runs, emit=lambda event: None)
-    if plan.examples.uses[0].report.num_truncated:
-        raise DatasetRejected(f"the first {rows} rows of {data} exceed {MAX_LENGTH} tokens")
+    batches = list(_batches(plan.batches))
+    if max(max(batch.lengths) for batch in batches) >= MAX_LENGTH:
+        raise DatasetRejected(f"among the first {rows} rows of {data} are some that would be cut")
     task = Task(
         home=str(home.folder),
         recipe=str(recipe),
@@ -61,8 +62,8 @@ def main(data: Path, rows: int, precision: str) -> None:
         learning_rate=LEARNING_RATE,
         max_length=MAX_LENGTH,
         seed=SEED,
-        num_tokens=[batch.num_tokens for batch in _batches(plan.batches)],
-        num_trained_tokens=[batch.num_trained_tokens for batch in _batches(plan.batches)],
+        num_tokens=[batch.num_tokens for batch in batches],
+        num_trained_tokens=[batch.num_trained_tokens for batch in batches],
     )
     write_json(TASK, task.model_dump(mode="json"))
 
@@ -127,8 +128,9 @@ def _write_initial_adapter(config: TrainConfig, base: Path) -> Path:
     folder = WORK / "initial-adapter"
     folder.mkdir(exist_ok=True)
     model = load_model(base, dtype="fp32", packed=True)
-    lora.apply(model, config.method, seed=config.seed)
-    lora.save(model, config.method, folder, base=base)
+    method = METHODS[config.method.kind]
+    method.apply(model, config.method, seed=config.seed)
+    method.save(model, config.method, folder, base=base)
     return folder
 
 
@@ -157,7 +159,7 @@ def _training_order(batches: TrainingBatches) -> Iterator[int]:
             start += length
 
 
-def _batches(batches: TrainingBatches) -> Iterator[Any]:
+def _batches(batches: TrainingBatches) -> Iterator[PackedBatch]:
     return (batch for step in range(batches.steps_per_epoch) for batch in batches.of_step(step))
 
 

@@ -9,6 +9,7 @@ in NOTES.md.
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +38,17 @@ _TABLE_WIDTH = 110
 _QUIET_LOAD = 0.5  # processes; above it something else runs, and figures mean little
 
 
+@dataclass(frozen=True)
+class Options:
+    """What to measure, checked."""
+
+    data: Path
+    rows: int
+    repeats: int
+    sides: tuple[str, ...]
+    precision: str
+
+
 def main(
     data: Annotated[
         Path | None,
@@ -57,8 +69,8 @@ def main(
     """
     console = Console(width=max(_TABLE_WIDTH, Console().width))  # a pipe would count as 80 wide
     try:
-        source, chosen = _checked_file(data), _checked_sides(sides)
-        problems = _benchmark(console, source, rows, repeats, chosen, precision)
+        options = Options(_checked_file(data), rows, repeats, _checked_sides(sides), precision)
+        problems = _benchmark(options, console)
     except TunesmithError as error:
         console.print(f"[red]error:[/] {error}")
         raise typer.Exit(error.exit_code) from None
@@ -77,8 +89,8 @@ def _checked_file(data: Path | None) -> Path:
     return data.resolve()
 
 
-def _checked_sides(text: str) -> list[str]:
-    sides = text.split(",")
+def _checked_sides(text: str) -> tuple[str, ...]:
+    sides = tuple(text.split(","))
     for side in sides:
         if side not in (OURS, *PEERS):
             raise NotFound(
@@ -87,21 +99,17 @@ def _checked_sides(text: str) -> list[str]:
     return sides
 
 
-def _benchmark(
-    console: Console, data: Path, rows: int, repeats: int, sides: Sequence[str], precision: str
-) -> list[str]:
+def _benchmark(options: Options, console: Console) -> list[str]:
     """All of it; returns why the sides are not comparable, nothing if they are."""
     started, load = datetime.now(), os.getloadavg()[0]
     if load > _QUIET_LOAD:
         console.print(f"[yellow]the machine is not quiet: load {load:.1f}; figures mean little[/]")
-    python = peer_python(sides)
-    console.print(f"preparing {rows} rows of {data.name}")
-    run_child(["-m", "benchmarks.prepare", str(data), str(rows), precision], fresh_folder("task"))
-    task = read_task()
-    for side in sides:
+    python = peer_python(options.sides)
+    task = _prepare(options, console)
+    for side in options.sides:
         console.print(f"warming up {side}")
         warm_up(side, task, python=python)
-    runs, rates = _rounds(console, task, sides, repeats, python=python)
+    runs, rates = _rounds(options, task, python=python, console=console)
     held_out = _held_out({side: measured[-1].adapter for side, measured in runs.items()})
     problems = compare.problems(task, runs, held_out)
     report.print_all(console, runs, rates, held_out, problems)
@@ -109,7 +117,7 @@ def _benchmark(
     result = {
         "started": started.isoformat(timespec="seconds"),
         "machine": {**_machine(), "load_at_start": load},
-        "data": {"file": data.name, "rows": rows},
+        "data": {"file": options.data.name, "rows": options.rows},
         "problems": problems,
         "summary": _summary(runs, rates),
         "held_out_losses": held_out,
@@ -123,21 +131,28 @@ def _benchmark(
     return problems
 
 
+def _prepare(options: Options, console: Console) -> Task:
+    console.print(f"preparing {options.rows} rows of {options.data.name}")
+    values = (str(options.data), str(options.rows), options.precision)
+    run_child(["-m", "benchmarks.prepare", *values], fresh_folder("task"))
+    return read_task()
+
+
 def _rounds(
-    console: Console, task: Task, sides: Sequence[str], repeats: int, *, python: Path | None
+    options: Options, task: Task, *, python: Path | None, console: Console
 ) -> tuple[dict[str, list[Measured]], list[Rates]]:
     """Every side once a round, and the machine's own rates before them."""
-    runs: dict[str, list[Measured]] = {side: [] for side in sides}
+    runs: dict[str, list[Measured]] = {side: [] for side in options.sides}
     rates: list[Rates] = []
-    for number in range(1, repeats + 1):
+    for number in range(1, options.repeats + 1):
         out = fresh_folder(f"machine-{number}")
         run_child(["-m", "benchmarks.machine", str(out)], out)
         rates.append(read_json(out / "machine.json"))
-        for side in sides:
+        for side in options.sides:
             measured = run_side(side, task, label=str(number), python=python)
             runs[side].append(measured)
             speed = f"{measured.tokens_per_second:.0f} tokens/s"
-            console.print(f"round {number} of {repeats}: {side} {speed}")
+            console.print(f"round {number} of {options.repeats}: {side} {speed}")
     return runs, rates
 
 

@@ -38,17 +38,16 @@ class Setting:
     config: dict[str, Any] = field(default_factory=dict)
 
 
+# Padding-free demands that nothing be cut; no example of the task is that long.
+_UNPADDED = {"gradient_checkpointing": False, "padding_free": True, "max_length": None}
+
 SETTINGS = {
     # SFTTrainer loads float32, computes in bf16 by autocast, and checkpoints every layer.
     "trl-defaults": Setting(torch.float32),
     # The fastest found on a CPU that keeps the task's batches; NOTES.md lists what was tried.
-    # Padding-free demands that nothing be cut; no example of the task is that long.
-    "trl-best": Setting(
-        torch.bfloat16,
-        {"gradient_checkpointing": False, "padding_free": True, "max_length": None},
-    ),
+    "trl-best": Setting(torch.bfloat16, _UNPADDED),
     # The reference for the loss curve, to be compared with our side in fp32.
-    "trl-fp32": Setting(torch.float32, {"gradient_checkpointing": False, "bf16": False}),
+    "trl-fp32": Setting(torch.float32, _UNPADDED | {"bf16": False}),
 }
 
 
