@@ -1,6 +1,9 @@
 """Whatever is wrong with the input: one sentence, exit code 2, no traceback, nothing left."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -169,3 +172,23 @@ def _assert_refused(outcome: object, words: list[str]) -> None:
     assert len(rest) <= 1, f"one sentence and at most one hint: {outcome.err}"
     for word in words:
         assert word in outcome.err, f"{word!r} is not in: {outcome.err}"
+
+
+def test_a_model_beyond_the_memory_is_refused_before_the_start(
+    world: tuple[Path, Path], tmp_path: Path
+) -> None:
+    home, base = world
+    giant = tmp_path / "giant"
+    shutil.copytree(base, giant)
+    config = json.loads((giant / "config.json").read_text())
+    (giant / "config.json").write_text(json.dumps(config | {"intermediate_size": 1_000_000_000}))
+    values = recipe(giant, method={"targets": ["q_proj"]})
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
+    outcome = tunesmith("train", tmp_path / "recipe.yaml", home=home)
+    _assert_refused(outcome, ["training would need", "GB", "training.batch_size"])
+    assert not (home / "runs").exists(), "nothing of a run may be written"
+
+
+def test_the_command_line_never_imports_torch() -> None:
+    check = "import sys, tunesmith.cli.main; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -75,7 +75,7 @@ def plan_training(job: TrainJob, *, runs: Path, emit: Emit) -> TrainingPlan:
         schedule=make_schedule(config, total_steps=total_steps, first_step=first_step(job)),
         warnings=tuple(_warnings(job, examples, total_steps)),
     )
-    _check_resources(plan)
+    check_resources(plan)
     return plan
 
 
@@ -139,7 +139,12 @@ def _listed(rows: list[int]) -> str:
     return f"{shown}, ..." if len(rows) > 5 else shown
 
 
-def _check_resources(plan: TrainingPlan) -> None:
+def check_resources(plan: TrainingPlan) -> None:
+    """Refuse a plan that does not fit the machine.
+
+    Raises:
+        NotEnoughResources: it needs more memory or disk than is free.
+    """
     if plan.memory.needed > plan.memory.available:
         raise NotEnoughResources(
             f"training would need {plan.memory}",
