@@ -158,10 +158,14 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_durably(path: Path, text: str) -> None:
-    """Replace the file `path` by `text`, durable on return, never half-written."""
+def write_durably(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Replace the file `path` by `text`, durable on return, never half-written.
+
+    `mode` is who may read and write it, before the umask.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with open(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

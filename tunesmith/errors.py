@@ -9,11 +9,18 @@ TunesmithError
 │   ├── RecipeInvalid
 │   ├── ModelRejected
 │   ├── NotEnoughResources    memory or disk, checked before work starts
-│   └── ResumeRefused
+│   ├── ResumeRefused
+│   ├── Conflict              the thing is not in the state that this needs
+│   ├── AccessDenied
+│   ├── LoginRefused
+│   └── QuotaExceeded
 ├── RunFailed                 exit code 1: the work itself failed
 │   ├── TrainingDiverged
 │   ├── ArtifactCorrupt
 │   └── FetchFailed
+├── Unavailable               exit code 1: try again later
+│   └── DatabaseUnavailable
+├── LeaseLost                 a worker's job is in other hands; it drops the work
 └── Stopped                   exit code 130: stopped on request, resumable
 """
 
@@ -73,6 +80,34 @@ class NotEnoughResources(UserError):
 
 class ResumeRefused(UserError):
     """A run cannot be resumed as asked."""
+
+
+class Conflict(UserError):
+    """What is asked for does not fit the state of things."""
+
+
+class AccessDenied(UserError):
+    """Whoever asks may not do that."""
+
+
+class LoginRefused(UserError):
+    """E-mail or password are wrong, or too many were."""
+
+
+class QuotaExceeded(UserError):
+    """The tenant has as much as it may have."""
+
+
+class Unavailable(TunesmithError):
+    """Something that is needed does not answer now."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached or stays locked."""
+
+
+class LeaseLost(TunesmithError):
+    """A job changed hands: what its former worker writes counts no more."""
 
 
 class RunFailed(TunesmithError):

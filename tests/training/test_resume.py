@@ -168,7 +168,7 @@ def test_extending_goes_on_with_steps_and_data(world: World) -> None:
     home, base = world
     folder = small.create(home, small.recipe(base, name="short", training={"epochs": 1}))
     small.run_to_end(folder)
-    job = runs.extend_run(home, folder, epochs=2, name="longer", now=datetime(2026, 1, 2))
+    job = runs.extend_run(folder, epochs=2, name="longer", now=datetime(2026, 1, 2))
     extended = runs.create_run(home, job)
     small.run_until_killed(extended, "loop.after_step:5")
     small.run_to_end(extended)
@@ -177,7 +177,7 @@ def test_extending_goes_on_with_steps_and_data(world: World) -> None:
     steps = [event["step"] for event in history if event["kind"] == "step"]
     assert steps == list(range(6, 16))
     undisturbed = runs.create_run(
-        home, runs.extend_run(home, folder, epochs=2, name="longer", now=datetime(2026, 1, 3))
+        home, runs.extend_run(folder, epochs=2, name="longer", now=datetime(2026, 1, 3))
     )
     small.run_to_end(undisturbed)
     assert small.result_bytes(extended) == small.result_bytes(undisturbed)

@@ -128,9 +128,7 @@ def extend(
     from tunesmith.store.home import open_home
 
     home = open_home()
-    job = runs.extend_run(
-        home, runs.find_run(home, run), epochs=epochs, name=name, now=datetime.now()
-    )
+    job = runs.extend_run(runs.find_run(home, run), epochs=epochs, name=name, now=datetime.now())
     plan = preflight(home, job)
     show.say(f"continuing after step {job.origin.step if job.origin else 0}")
     go_on(runs.create_run(home, job), plan=plan)

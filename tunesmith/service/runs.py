@@ -1,14 +1,14 @@
 """Runs: from a recipe to a job, resuming, extending, looking at what came out."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tunesmith.artifacts import Manifest, read_manifest, write_json
-from tunesmith.data.config import DatasetValidation
+from tunesmith.data.config import DatasetValidation, split_reference
 from tunesmith.errors import NotFound, ResumeRefused
 from tunesmith.events import Emit, current_history, read_events
 from tunesmith.jobs.folder import EVENTS, JOB, is_locked
@@ -17,7 +17,15 @@ from tunesmith.service import engine
 from tunesmith.service.models import find_base
 from tunesmith.store.home import Home
 from tunesmith.training.config import TrainConfig, changed_settings
-from tunesmith.training.job import CHECKPOINTS, RESULT, Extend, Fork, PinnedDataset, TrainJob
+from tunesmith.training.job import (
+    CHECKPOINTS,
+    RESULT,
+    Extend,
+    Fork,
+    PinnedDataset,
+    PinnedModel,
+    TrainJob,
+)
 
 if TYPE_CHECKING:
     from tunesmith.jobs.engine import TrainingPlan
@@ -75,11 +83,22 @@ def prepare_job(
     *,
     now: datetime,
     start_from: str | None = None,
+    run_id: str | None = None,
+    base: PinnedModel | None = None,
+    pins: Mapping[str, str] | None = None,
     say: Say = lambda line: None,
 ) -> TrainJob:
     """Pin every name of `config`; nothing is written yet.
 
-    `start_from` is RUN or RUN@STEP whose weights the new run begins with (F76).
+    Args:
+        home: whose names they are.
+        config: the recipe.
+        now: the time from which the run's id is made.
+        start_from: RUN or RUN@STEP whose weights the new run begins with (F76).
+        run_id: the run's id if it has one already.
+        base: what `config.model` means, if that is known.
+        pins: dataset versions by reference, where they were pinned before.
+        say: hears what takes long.
 
     Raises:
         NotFound: a dataset, base model or run does not exist.
@@ -89,15 +108,17 @@ def prepare_job(
     """
     config = config.resolved()
     validation = config.data.validation
+
+    def pin(reference: str) -> PinnedDataset:
+        return _pin_dataset(home, reference, version=(pins or {}).get(reference))
+
     return TrainJob(
-        run_id=_new_id(now),
+        run_id=run_id or _new_id(now),
         config=config,
-        train=[_pin_dataset(home, entry.dataset) for entry in config.data.train],
-        mix=_pin_dataset(home, config.data.mix.dataset) if config.data.mix else None,
-        validation=_pin_dataset(home, validation.dataset)
-        if isinstance(validation, DatasetValidation)
-        else None,
-        base=find_base(home, config.model, say=say),
+        train=[pin(entry.dataset) for entry in config.data.train],
+        mix=pin(config.data.mix.dataset) if config.data.mix else None,
+        validation=pin(validation.dataset) if isinstance(validation, DatasetValidation) else None,
+        base=base or find_base(home, config.model, say=say),
         origin=_fork(home, start_from) if start_from else None,
         cache=str(home.cache / "tokens"),
     )
@@ -108,12 +129,15 @@ def _new_id(now: datetime) -> str:
     return f"{now:{_ID_TIME}}-{secrets.token_hex(3)}"
 
 
-def _pin_dataset(home: Home, reference: str) -> PinnedDataset:
-    entry = home.find("dataset", reference)
-    folder = home.datasets / entry.id
+def _pin_dataset(home: Home, reference: str, *, version: str | None = None) -> PinnedDataset:
+    name, _ = split_reference(reference)
+    if version is None:
+        entry = home.find("dataset", reference)
+        name, version = entry.name, entry.id
+    folder = home.datasets / version
     if read_manifest(folder) is None:
-        raise NotFound(f"the files of dataset {reference!r} are gone from {folder}")
-    return PinnedDataset(reference=entry.name, version=entry.id, folder=str(folder))
+        raise NotFound(f"the files of dataset {reference!r} are gone")
+    return PinnedDataset(reference=name, version=version, folder=str(folder))
 
 
 def _fork(home: Home, reference: str) -> Fork:
@@ -202,7 +226,7 @@ def check_resumable(folder: Path, wanted: TrainConfig | None) -> None:
 
 
 def extend_run(
-    home: Home, folder: Path, *, epochs: int, name: str | None, now: datetime
+    folder: Path, *, epochs: int, name: str | None, now: datetime, run_id: str | None = None
 ) -> TrainJob:
     """A new job that goes on after the last checkpoint of a finished run, for `epochs` more epochs.
 
@@ -229,7 +253,9 @@ def extend_run(
     values["name"] = check_name(name) if name else job.config.name
     config = validate(TrainConfig, values, source=f"run {job.config.name} + {epochs} epochs")
     origin = Extend(run_id=folder.name, step=last, checkpoint=str(steps[last]))
-    return job.model_copy(update={"run_id": _new_id(now), "config": config, "origin": origin})
+    return job.model_copy(
+        update={"run_id": run_id or _new_id(now), "config": config, "origin": origin}
+    )
 
 
 def list_runs(home: Home) -> list[RunView]:

@@ -1,0 +1,68 @@
+"""Jobs as processes of this machine."""
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tunesmith.backends.protocol import Ended, Execution
+from tunesmith.jobs.folder import LOG, evict
+from tunesmith.store.queue import Room
+
+# What a job may know of the environment. Everything else, above all secrets of the service, stays
+# out: a job reads other people's data.
+_PASSED_ON = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH",
+    "CUDA_VISIBLE_DEVICES", "HF_HOME", "HF_ENDPOINT", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONFIG_FILE", "GOMP_SPINCOUNT",
+    "TUNESMITH_FAILPOINT",
+)  # fmt: skip
+
+
+class LocalBackend:
+    """Each job in a process group of its own, with a limit on its memory."""
+
+    def start(self, folder: Path, *, room: Room) -> Execution:
+        """Start the job of `folder`, tethered to this process: if this one dies, it dies."""
+        evict(folder)
+        with (folder / LOG).open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tunesmith.jobs.run", str(folder), "--tethered"],
+                stdin=subprocess.PIPE,  # the tether: it is closed when this process dies
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                env=_environment(room),
+                start_new_session=True,
+            )
+        # Data that is written to, not address space: mapped weights and thread stacks do not count.
+        limit = room.memory_bytes
+        resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
+        return _LocalExecution(process)
+
+
+def _environment(room: Room) -> dict[str, str]:
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**passed, "OMP_NUM_THREADS": str(max(1, room.num_cores))}
+
+
+class _LocalExecution:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def ended(self) -> Ended | None:
+        code = self._process.poll()
+        return None if code is None else Ended(code)
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        # The group outlives its leader if the leader left children behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()

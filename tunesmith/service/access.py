@@ -1,0 +1,113 @@
+"""Who may do what. Everything not named here is refused."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tunesmith.service.services import Services
+from tunesmith.store.tables import Key, Member, Person, Role, Tenant
+
+KEY_PREFIX = "ts-"
+
+
+class Permission(StrEnum):
+    """What a route needs. A key may be narrowed to some of them."""
+
+    READ = "read"  # see the tenant's data, jobs, models
+    DATA = "data"  # upload, import, delete data
+    RUN = "run"  # queue jobs and steer them
+    MODELS = "models"  # rename, alias, delete, export models
+    KEYS = "keys"  # make and revoke one's own keys
+    MANAGE = "manage"  # members, channels, everybody's keys, the audit log
+    OPERATE = "operate"  # run the installation: tenants, people, pools, workers
+
+
+_MEMBER = frozenset(
+    {Permission.READ, Permission.DATA, Permission.RUN, Permission.MODELS, Permission.KEYS}
+)
+BY_ROLE: Mapping[Role, frozenset[Permission]] = {
+    "viewer": frozenset({Permission.READ}),
+    "member": _MEMBER,
+    "owner": _MEMBER | {Permission.MANAGE},
+}
+OF_ADMINS = frozenset({Permission.OPERATE, Permission.KEYS})
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who calls, and what they may do.
+
+    Attributes:
+        person_id: whose key or session it is.
+        key_id: of that key or session.
+        email: how people know them.
+        tenant_id: the tenant it acts in; empty for an admin, who acts in none.
+        tenant: its name.
+        permissions: by role, narrowed by the key.
+        by_session: whether a browser's cookie carries it, so that forged requests must be refused.
+    """
+
+    person_id: str
+    key_id: str
+    email: str
+    tenant_id: str
+    tenant: str
+    permissions: frozenset[Permission]
+    by_session: bool = False
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this actor has `permission`."""
+        return permission in self.permissions
+
+
+def new_secret() -> str:
+    """A key's secret, 192 random bits."""
+    return KEY_PREFIX + secrets.token_urlsafe(24)
+
+
+def hash_secret(secret: str) -> str:
+    """How a key is kept. It is random, so one fast hash is as safe as many slow ones.
+
+    Looking the hash up, rather than comparing secrets, leaves no timing to measure.
+    """
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def authenticate(services: Services, secret: str, *, by_session: bool = False) -> Actor | None:
+    """The actor of a key or session, None if it is unknown, revoked or expired."""
+    with services.database.reading() as db:
+        key = db.scalars(select(Key).where(Key.secret_hash == hash_secret(secret))).one_or_none()
+        if key is None or key.revoked_at is not None or by_session != (key.kind == "session"):
+            return None
+        if key.expires_at is not None and key.expires_at <= services.clock():
+            return None
+        return _actor(db, key)
+
+
+def _actor(db: Session, key: Key) -> Actor | None:
+    person = db.get_one(Person, key.person_id)
+    if key.tenant_id is None:
+        allowed = OF_ADMINS if person.is_admin else frozenset[Permission]()
+        tenant_name = ""
+    else:
+        member = db.get(Member, (key.tenant_id, key.person_id))
+        if member is None:  # no longer in the tenant
+            return None
+        allowed = BY_ROLE[member.role]
+        tenant_name = db.get_one(Tenant, key.tenant_id).name
+    if key.permissions is not None:
+        allowed &= {Permission(each) for each in key.permissions}
+    return Actor(
+        person_id=person.id,
+        key_id=key.id,
+        email=person.email,
+        tenant_id=key.tenant_id or "",
+        tenant=tenant_name,
+        permissions=allowed,
+        by_session=key.kind == "session",
+    )

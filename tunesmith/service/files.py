@@ -1,0 +1,191 @@
+"""Uploaded files: kept under ids of our own, byte for byte."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import select
+
+from tunesmith.artifacts import fsync_folder
+from tunesmith.data.sources.datafile import one_line
+from tunesmith.errors import InUse, NotEnoughResources, NotFound, QuotaExceeded
+from tunesmith.service.access import Actor
+from tunesmith.service.services import Services
+from tunesmith.store.tables import TERMINAL, File, Job, Tenant, new_id
+
+_CHUNK_BYTES = 1 << 20
+_SPARE_BYTES = 1 << 30  # of disk, that uploads leave to the runs
+
+
+@dataclass(frozen=True)
+class FileView:
+    """An uploaded file."""
+
+    id: str
+    filename: str
+    purpose: str
+    num_bytes: int
+    sha256: str
+    created_at: datetime
+    created_by: str
+
+
+def store_file(
+    services: Services, stream: BinaryIO, *, filename: str, purpose: str, actor: Actor
+) -> FileView:
+    """Keep an upload, durable on return, holding a megabyte of it in memory.
+
+    Raises:
+        QuotaExceeded: it is larger than uploads may be, or the tenant's share of the disk is full.
+        NotEnoughResources: the disk is.
+    """
+    folder = _folder(services, actor.tenant_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    room = _room_left(services, actor.tenant_id, folder)
+    file_id = new_id("file")
+    partial = folder / f".partial-{file_id}"
+    try:
+        num_bytes, sha256 = _copy(stream, partial, room=room)
+        os.rename(partial, folder / file_id)
+    finally:
+        partial.unlink(missing_ok=True)
+    fsync_folder(folder)
+    row = File(
+        id=file_id,
+        tenant_id=actor.tenant_id,
+        filename=one_line(Path(filename.replace("\\", "/")).name, longest=200) or "upload",
+        purpose=purpose,
+        num_bytes=num_bytes,
+        sha256=sha256,
+        created_at=services.clock(),
+        created_by=actor.email,
+    )
+    with services.database.transaction() as db:
+        db.add(row)
+    return _view(row)
+
+
+def _copy(stream: BinaryIO, target: Path, *, room: int) -> tuple[int, str]:
+    hasher = hashlib.sha256()
+    num_bytes = 0
+    with target.open("xb") as file:
+        while chunk := stream.read(_CHUNK_BYTES):
+            num_bytes += len(chunk)
+            if num_bytes > room:
+                raise QuotaExceeded(
+                    f"the file is larger than the {room:,} bytes that are left for it",
+                    hint="delete other files, or ask the operator for more",
+                )
+            hasher.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return num_bytes, hasher.hexdigest()
+
+
+def _room_left(services: Services, tenant_id: str, folder: Path) -> int:
+    free = shutil.disk_usage(folder).free - _SPARE_BYTES
+    if free <= 0:
+        raise NotEnoughResources("the disk is full", hint="ask the operator to free space")
+    with services.database.reading() as db:
+        quota = db.get_one(Tenant, tenant_id).max_bytes
+        sizes = db.scalars(select(File.num_bytes).where(File.tenant_id == tenant_id)).all()
+    room = min(free, services.config.max_upload_bytes)
+    return room if quota is None else min(room, max(0, quota - sum(sizes)))
+
+
+def list_files(
+    services: Services,
+    tenant_id: str,
+    *,
+    purpose: str | None = None,
+    after: str | None = None,
+    limit: int = 20,
+    newest_first: bool = True,
+) -> tuple[list[FileView], bool]:
+    """A page of files, and whether there are more; `after` is the last id seen.
+
+    Raises:
+        NotFound: there is no file `after`.
+    """
+    wanted = select(File).where(File.tenant_id == tenant_id)
+    if purpose is not None:
+        wanted = wanted.where(File.purpose == purpose)
+    with services.database.reading() as db:
+        if after is not None:
+            last = db.get(File, after)
+            if last is None or last.tenant_id != tenant_id:
+                raise NotFound(f"there is no file {after}")
+            older = (File.created_at < last.created_at) | (
+                (File.created_at == last.created_at) & (File.id < last.id)
+            )
+            wanted = wanted.where(older if newest_first else ~older & (File.id != last.id))
+        order = (File.created_at.desc(), File.id.desc())
+        if not newest_first:
+            order = (File.created_at, File.id)
+        rows: Sequence[File] = db.scalars(wanted.order_by(*order).limit(limit + 1)).all()
+    return [_view(row) for row in rows[:limit]], len(rows) > limit
+
+
+def find_file(services: Services, tenant_id: str, file_id: str) -> FileView:
+    """A file of the tenant.
+
+    Raises:
+        NotFound: it has no such file.
+    """
+    with services.database.reading() as db:
+        row = db.get(File, file_id)
+    if row is None or row.tenant_id != tenant_id:
+        raise NotFound(f"there is no file {file_id}")
+    return _view(row)
+
+
+def file_path(services: Services, tenant_id: str, file_id: str) -> Path:
+    """Where the bytes of a file lie.
+
+    Raises:
+        NotFound: the tenant has no such file.
+    """
+    return _folder(services, tenant_id) / find_file(services, tenant_id, file_id).id
+
+
+def delete_file(services: Services, tenant_id: str, file_id: str) -> None:
+    """Delete a file; datasets that were made of it stay.
+
+    Raises:
+        NotFound: the tenant has no such file.
+        InUse: a job that has not ended reads it.
+    """
+    path = file_path(services, tenant_id, file_id)
+    with services.database.transaction() as db:
+        imports = db.scalars(
+            select(Job).where(
+                Job.tenant_id == tenant_id, Job.kind == "import", Job.status.not_in(TERMINAL)
+            )
+        )
+        for job in imports:
+            if job.spec["request"].get("file") == file_id:
+                raise InUse(f"job {job.id} reads the file", hint="wait for it, or cancel it")
+        db.delete(db.get_one(File, file_id))
+    path.unlink(missing_ok=True)
+
+
+def _folder(services: Services, tenant_id: str) -> Path:
+    return services.home(tenant_id).folder / "files"
+
+
+def _view(row: File) -> FileView:
+    return FileView(
+        id=row.id,
+        filename=row.filename,
+        purpose=row.purpose,
+        num_bytes=row.num_bytes,
+        sha256=row.sha256,
+        created_at=row.created_at,
+        created_by=row.created_by,
+    )

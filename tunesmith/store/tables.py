@@ -1,0 +1,382 @@
+"""What must survive a restart, as tables. Every row but the installation's own has a tenant.
+
+Ids are made here, never by users. Times are kept in UTC; nothing about the queue depends on them,
+since clocks jump (`store/queue.py`).
+"""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+Role: TypeAlias = Literal["viewer", "member", "owner"]
+ROLES: tuple[Role, ...] = ("viewer", "member", "owner")
+
+JobStatus: TypeAlias = Literal[
+    "queued",
+    "starting",
+    "running",
+    "pausing",
+    "paused",
+    "succeeded",
+    "failed",
+    "cancelled",
+]
+ACTIVE: tuple[JobStatus, ...] = ("starting", "running", "pausing")
+TERMINAL: tuple[JobStatus, ...] = ("succeeded", "failed", "cancelled")
+Wish: TypeAlias = Literal["pause", "cancel"]
+
+
+def new_id(prefix: str) -> str:
+    """An id that nobody can guess: 96 random bits behind a word that says what it names."""
+    return f"{prefix}-{secrets.token_hex(12)}"
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time with its zone, which SQLite would forget."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse times without a zone, store UTC."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without its zone")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Table(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcTime(),
+        dict[str, Any]: JSON(),
+        list[str]: JSON(),
+    }
+
+
+# --- who -------------------------------------------------------------------------------------
+
+
+class Tenant(Table):
+    """An isolated workspace. A quota of None is no limit."""
+
+    __tablename__ = "tenants"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    max_running: Mapped[int | None]
+    max_queued: Mapped[int | None]
+    max_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    # Counts its turns: the tenant that was served longest ago comes first among equals.
+    last_turn: Mapped[int] = mapped_column(default=0)
+
+
+class Person(Table):
+    """Somebody who can log in. An admin runs the installation and is in no tenant."""
+
+    __tablename__ = "people"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    password_hash: Mapped[str]
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    language: Mapped[str] = mapped_column(default="en")
+
+
+class Member(Table):
+    """A person in a tenant."""
+
+    __tablename__ = "members"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    role: Mapped[Role] = mapped_column(String)
+    since: Mapped[datetime]
+
+
+class Key(Table):
+    """A credential: an API key (shown once, kept as a hash) or the session of a login.
+
+    `tenant_id` is None for admins. `permissions` narrows what its person may do; None does not.
+    """
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]  # "key" or "session"
+    secret_hash: Mapped[str] = mapped_column(unique=True)
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"), index=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"))
+    name: Mapped[str]
+    hint: Mapped[str]  # its last four characters, to tell keys apart
+    permissions: Mapped[list[str] | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class LoginFailures(Table):
+    """Failed logins in a row, by whom they name."""
+
+    __tablename__ = "login_failures"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    blocked_until: Mapped[datetime]
+
+
+class Audit(Table):
+    """Who did what. Each row holds the hash of the one before it, so a missing row is noticed."""
+
+    __tablename__ = "audit"
+
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    time: Mapped[datetime]
+    tenant_id: Mapped[str | None] = mapped_column(index=True)
+    actor: Mapped[str]
+    action: Mapped[str]
+    target: Mapped[str]
+    request_id: Mapped[str]
+    hash: Mapped[str]
+
+
+# --- what ------------------------------------------------------------------------------------
+
+
+class File(Table):
+    """An uploaded file; its bytes lie in the tenant's folder under its id."""
+
+    __tablename__ = "files"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    filename: Mapped[str]
+    purpose: Mapped[str]
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+
+
+class NameRow(Table):
+    """What a name of a tenant points to; see `store.home.Names`."""
+
+    __tablename__ = "names"
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    target: Mapped[str]
+    since: Mapped[datetime]
+
+
+class Model(Table):
+    """A registered result: a version of the model `name`, made by a job."""
+
+    __tablename__ = "models"
+    __table_args__ = (UniqueConstraint("tenant_id", "name", "version"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    name: Mapped[str]
+    version: Mapped[int]
+    kind: Mapped[str]  # the manifest's: adapter, weights, ...
+    base: Mapped[str]
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"))
+    digest: Mapped[str]
+    folder: Mapped[str]  # relative to the tenant's folder
+    description: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+
+
+class Alias(Table):
+    """A name such as `prod` that is moved from one model to the next."""
+
+    __tablename__ = "aliases"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id"))
+
+
+# --- work ------------------------------------------------------------------------------------
+
+
+class Job(Table):
+    """A stage in the queue; `store/queue.py` says who may write what.
+
+    Attributes:
+        spec: what was asked for, as the stage's own settings.
+        status: where it is in its life.
+        wish: what a person asks of a job that is being worked on.
+        token: grows whenever the job changes hands; a write with an older one changes nothing.
+        beat: grows while its worker lives.
+        losses: workers lost in a row without progress.
+        rank: its place among the tenant's jobs of equal priority.
+        num_cores, memory_bytes, num_gpus: what it needs; None is all that a worker has.
+        error: {reason, message, hint} of a failed job.
+        outcome: what came out, as `outcome.json` says.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "idempotency_key"),
+        Index("jobs_by_status", "status", "tenant_id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    spec: Mapped[dict[str, Any]]
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)  # metadata, notifications, ...
+    status: Mapped[JobStatus] = mapped_column(String)
+    wish: Mapped[Wish | None] = mapped_column(String)
+    priority: Mapped[int] = mapped_column(default=0)
+    rank: Mapped[int]
+    pool: Mapped[str]
+    num_cores: Mapped[int | None]
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    num_gpus: Mapped[int] = mapped_column(default=0)
+    token: Mapped[int] = mapped_column(default=0)
+    beat: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
+    worker_id: Mapped[str | None]
+    step: Mapped[int] = mapped_column(default=0)
+    total_steps: Mapped[int] = mapped_column(default=0)
+    idempotency_key: Mapped[str | None]
+    request_digest: Mapped[str]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[dict[str, Any] | None]
+    outcome: Mapped[dict[str, Any] | None]
+
+
+class JobNeed(Table):
+    """`job_id` waits until `needed_id` has succeeded."""
+
+    __tablename__ = "job_needs"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    needed_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True, index=True)
+
+
+class JobEvent(Table):
+    """A turn in a job's life, numbered from 1 without gaps."""
+
+    __tablename__ = "job_events"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    time: Mapped[datetime]
+    status: Mapped[str]
+    message: Mapped[str]
+
+
+class Attempt(Table):
+    """One worker's time on a job: what it cost. `outcome` is None while it lasts."""
+
+    __tablename__ = "attempts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    token: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    worker_id: Mapped[str]
+    pool: Mapped[str]
+    num_cores: Mapped[int]
+    num_gpus: Mapped[int]
+    seconds: Mapped[float] = mapped_column(default=0.0)  # as its worker measured
+    outcome: Mapped[str | None]
+
+
+class Worker(Table):
+    """A process that takes jobs, with what it offers."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pool: Mapped[str]
+    num_cores: Mapped[int]
+    memory_bytes: Mapped[int] = mapped_column(BigInteger)
+    num_gpus: Mapped[int]
+    beat: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class Pool(Table):
+    """A named group of workers and what its time costs."""
+
+    __tablename__ = "pools"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    price_per_core_hour: Mapped[float] = mapped_column(default=0.0)
+    price_per_gpu_hour: Mapped[float] = mapped_column(default=0.0)
+    currency: Mapped[str] = mapped_column(default="")
+
+
+# --- telling people --------------------------------------------------------------------------
+
+
+class Channel(Table):
+    """Where a tenant's messages go; `url` holds secrets and is never shown."""
+
+    __tablename__ = "channels"
+    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    name: Mapped[str]
+    url: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Subscription(Table):
+    """A channel hears of a job."""
+
+    __tablename__ = "subscriptions"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"), primary_key=True)
+
+
+class OutboxMessage(Table):
+    """An event to tell, written in the transaction in which it happens.
+
+    `id` names event and channel and stays over attempts, so whoever hears it twice can tell.
+    """
+
+    __tablename__ = "outbox"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    channel_id: Mapped[str] = mapped_column(ForeignKey("channels.id"))
+    event: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime]
+    sent_at: Mapped[datetime | None] = mapped_column(index=True)
+    error: Mapped[str] = mapped_column(default="")
