@@ -1,28 +1,48 @@
 """The error tree. A message says what was given and what is allowed; a hint says what to do next.
 
-TunesmithError
-├── UserError                 exit code 2: mend the input and call again; nothing was changed
-│   ├── NameInvalid
-│   ├── NotFound
-│   ├── InUse
-│   ├── DatasetRejected
-│   ├── RecipeInvalid
-│   ├── ModelRejected
-│   ├── NotEnoughResources    memory or disk, checked before work starts
-│   ├── ResumeRefused
-│   ├── Conflict              the thing is not in the state that this needs
-│   ├── AccessDenied
-│   ├── LoginRefused
-│   └── QuotaExceeded
-├── RunFailed                 exit code 1: the work itself failed
-│   ├── TrainingDiverged
-│   ├── ArtifactCorrupt
-│   └── FetchFailed
-├── Unavailable               exit code 1: try again later
-│   └── DatabaseUnavailable
-├── LeaseLost                 a worker's job is in other hands; it drops the work
-└── Stopped                   exit code 130: stopped on request, resumable
+TunesmithError                    reason
+├── UserError                     recipe         exit code 2: mend the input and call again;
+│   ├── NameInvalid               recipe         nothing was changed
+│   ├── NotFound                  data
+│   ├── InUse                     data
+│   ├── DatasetRejected           data
+│   ├── RecipeInvalid             recipe
+│   ├── ModelRejected             model
+│   ├── NotEnoughResources                       checked before work starts
+│   │   ├── NotEnoughMemory       out_of_memory
+│   │   └── NotEnoughDisk         disk_full
+│   ├── ResumeRefused             recipe
+│   ├── Conflict                  recipe         the thing is not in a state that allows this
+│   ├── AccessDenied              recipe
+│   ├── LoginRefused              recipe
+│   └── QuotaExceeded             recipe
+├── RunFailed                     defect         exit code 1: the work itself failed
+│   ├── TrainingDiverged          diverged
+│   ├── OutOfMemory               out_of_memory
+│   ├── DiskFull                  disk_full
+│   ├── ArtifactCorrupt           data
+│   └── FetchFailed               network
+├── Unavailable                   network        exit code 1: try again later
+│   └── DatabaseUnavailable       network
+├── LeaseLost                     lost_worker    a worker's job is in other hands
+└── Stopped                       stopped        exit code 130: stopped on request, resumable
 """
+
+from typing import ClassVar, Literal
+
+Reason = Literal[
+    "out_of_memory",
+    "disk_full",
+    "data",
+    "diverged",
+    "model",
+    "recipe",
+    "network",
+    "stopped",
+    "lost_worker",
+    "defect",
+]
+"""Why work ended, for whoever decides what to do next: try again, mend the input, or report it."""
 
 
 class TunesmithError(Exception):
@@ -31,9 +51,12 @@ class TunesmithError(Exception):
     Attributes:
         message: one sentence, what was given and what is allowed.
         hint: the next step, or an empty string.
+        exit_code: what a process ends with.
+        reason: why the work ended, in one word.
     """
 
-    exit_code = 1
+    exit_code: ClassVar[int] = 1
+    reason: ClassVar[Reason] = "defect"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -48,6 +71,7 @@ class UserError(TunesmithError):
     """The input was refused before any work; nothing was changed."""
 
     exit_code = 2
+    reason = "recipe"
 
 
 class NameInvalid(UserError):
@@ -57,13 +81,19 @@ class NameInvalid(UserError):
 class NotFound(UserError):
     """A dataset, model, run or file of that name does not exist."""
 
+    reason = "data"
+
 
 class InUse(UserError):
     """Something cannot be deleted, since something else needs it."""
 
+    reason = "data"
+
 
 class DatasetRejected(UserError):
     """Source data cannot be turned into a dataset version."""
+
+    reason = "data"
 
 
 class RecipeInvalid(UserError):
@@ -73,9 +103,23 @@ class RecipeInvalid(UserError):
 class ModelRejected(UserError):
     """A model folder or file cannot be used as a base model or adapter."""
 
+    reason = "model"
+
 
 class NotEnoughResources(UserError):
-    """The plan needs more memory or disk than there is."""
+    """The work would need more than there is."""
+
+
+class NotEnoughMemory(NotEnoughResources):
+    """The plan needs more memory than there is."""
+
+    reason = "out_of_memory"
+
+
+class NotEnoughDisk(NotEnoughResources):
+    """What is to be written or fetched needs more disk than there is."""
+
+    reason = "disk_full"
 
 
 class ResumeRefused(UserError):
@@ -101,6 +145,8 @@ class QuotaExceeded(UserError):
 class Unavailable(TunesmithError):
     """Something that is needed does not answer now."""
 
+    reason = "network"
+
 
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached or stays locked."""
@@ -108,6 +154,8 @@ class DatabaseUnavailable(Unavailable):
 
 class LeaseLost(TunesmithError):
     """A job changed hands: what its former worker writes counts no more."""
+
+    reason = "lost_worker"
 
 
 class RunFailed(TunesmithError):
@@ -117,16 +165,35 @@ class RunFailed(TunesmithError):
 class TrainingDiverged(RunFailed):
     """Loss or gradient norm is not finite; the update was not made."""
 
+    reason = "diverged"
+
+
+class OutOfMemory(RunFailed):
+    """There was not enough memory after all."""
+
+    reason = "out_of_memory"
+
+
+class DiskFull(RunFailed):
+    """The disk filled up while something was written; nothing is half there."""
+
+    reason = "disk_full"
+
 
 class ArtifactCorrupt(RunFailed):
     """A stored file does not match its manifest."""
 
+    reason = "data"
+
 
 class FetchFailed(RunFailed):
     """A download failed or did not have the recorded content."""
+
+    reason = "network"
 
 
 class Stopped(TunesmithError):
     """Stopped on request after a checkpoint; resumable."""
 
     exit_code = 130
+    reason = "stopped"

@@ -5,13 +5,17 @@ for what follows n and misses nothing. After a crash the torn last line, if any,
 that a resume takes again are written again, and `current_history` keeps the last word.
 """
 
+import errno
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
+
+from tunesmith.errors import Reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,16 @@ class PhaseStarted(Event):
     kind = "phase"
     phase: str
     detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progressed(Event):
+    """So much of the phase is done; `total` is None where nobody knows it beforehand."""
+
+    kind = "progress"
+    done: int
+    total: int | None
+    unit: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,36 +102,54 @@ class Warned(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunPaused(Event):
-    """Stopped on request; the checkpoint of `step` is durable."""
+    """Stopped on request; the checkpoint of `step` is durable, None if no step was taken."""
 
     kind = "paused"
     durable = True
-    step: int
+    step: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """The final adapter or weights are committed."""
+    """The work is done. `artifact` is the folder that is committed, None where there is none."""
 
     kind = "finished"
     durable = True
-    step: int
-    artifact: str
+    artifact: str | None
     digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunErred(Event):
-    """The run ended with an error; `error` is its class in the error tree."""
+    """The work ended with an error; `error` is its class in the error tree, or what else it is."""
 
     kind = "failed"
     durable = True
     error: str
+    reason: Reason
     message: str
     hint: str
 
 
 Emit = Callable[[Event], None]
+
+_PROGRESS_EVERY_SECONDS = 0.5
+
+
+def counting(
+    emit: Emit, *, unit: str, clock: Callable[[], float] = time.monotonic
+) -> Callable[[int, int | None], None]:
+    """A function that takes what is done and the total or None, and tells it now and then."""
+    last_told = -_PROGRESS_EVERY_SECONDS
+
+    def count(done: int, total: int | None) -> None:
+        nonlocal last_told
+        now = clock()
+        if now - last_told >= _PROGRESS_EVERY_SECONDS or done == total:
+            last_told = now
+            emit(Progressed(done=done, total=total, unit=unit))
+
+    return count
 
 
 class EventLog:
@@ -125,25 +157,34 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         self._next_seq = _cut_torn_tail(path) + 1
-        self._file = path.open("a", encoding="utf-8")
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def __call__(self, event: Event) -> None:
-        """Append `event`."""
+        """Append `event`.
+
+        Raises:
+            OSError: the disk refused; nothing of the event is in the file.
+        """
         record = {
             "seq": self._next_seq,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "kind": event.kind,
             **asdict(event),
         }
-        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._file.flush()
+        self._append(json.dumps(record, ensure_ascii=False).encode() + b"\n")
         if event.durable:
-            os.fsync(self._file.fileno())
+            os.fsync(self._descriptor)
         self._next_seq += 1
+
+    def _append(self, line: bytes) -> None:
+        size = os.fstat(self._descriptor).st_size
+        if os.write(self._descriptor, line) < len(line):  # as a disk does that has just become full
+            os.ftruncate(self._descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close the file; the log may be opened again."""
-        self._file.close()
+        os.close(self._descriptor)
 
 
 def _cut_torn_tail(path: Path) -> int:

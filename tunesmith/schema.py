@@ -3,6 +3,7 @@
 # PyYAML's stubs leave the types of loaders and nodes open.
 # pyright: reportUnknownMemberType=false
 
+import dataclasses
 import difflib
 import hashlib
 import json
@@ -234,6 +235,23 @@ def _subgroup(group: dict[str, Any], name: str, *, override: str) -> dict[str, A
     if not isinstance(subgroup, dict):
         raise RecipeInvalid(f"--set {override}: {name} is not a group of settings")
     return cast("dict[str, Any]", subgroup)
+
+
+# --- values as JSON --------------------------------------------------------------------------
+
+
+def as_json(value: Any) -> Any:
+    """Dataclasses, settings and lists of them as what JSON can hold."""
+    return json.loads(json.dumps(value, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """What `json.dumps` cannot write, as what it can."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return str(value)
 
 
 # --- identity --------------------------------------------------------------------------------

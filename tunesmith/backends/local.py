@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tunesmith.backends.protocol import Ended, Execution
-from tunesmith.jobs.folder import LOG, evict
+from tunesmith.backends.protocol import LOG, Ended, Execution
+from tunesmith.jobs.folder import evict
 from tunesmith.store.queue import Room
 
 # What a job may know of the environment. Everything else, above all secrets of the service, stays

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from tunesmith.store.queue import Room
 
+LOG = "log.txt"  # what a job's process prints, within its folder
+
 
 @dataclass(frozen=True)
 class Ended:

@@ -44,11 +44,11 @@ def import_(
     """Check a file row by row and keep it as an immutable dataset version."""
     from tunesmith.cli import show
     from tunesmith.cli.dataset_views import print_dataset
-    from tunesmith.cli.progress import counted_progress
+    from tunesmith.cli.progress import job_progress
     from tunesmith.service import datasets
     from tunesmith.store.home import open_home
 
-    with counted_progress("importing") as advance:
+    with job_progress("importing") as advance:
         view = datasets.add_dataset(
             open_home(),
             source,
@@ -58,7 +58,7 @@ def import_(
             mapping=_parse_mapping(mapping or []),
             max_rejected_percent=allow_rejected,
             deduplicate=deduplicate,
-            on_progress=lambda num_rows: advance(num_rows, None),
+            listener=advance,
         )
     if as_json:
         show.print_json(view)

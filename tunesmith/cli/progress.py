@@ -13,6 +13,7 @@ from tunesmith.events import (
     Evaluated,
     Event,
     PhaseStarted,
+    Progressed,
     RunPaused,
     RunStarted,
     StepDone,
@@ -48,7 +49,7 @@ class TrainingProgress:
                 )
             case CheckpointSaved(step=step) if self._bar is None:
                 say(f"  step {step}: checkpoint saved")
-            case RunPaused(step=step):
+            case RunPaused(step=step) if step is not None:
                 say(f"  paused; the checkpoint of step {step} is safe")
             case Warned(message=message):
                 warn(message)
@@ -113,3 +114,15 @@ def counted_progress(description: str) -> Generator[Callable[[int, int | None], 
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def job_progress(description: str) -> Generator[Emit]:
+    """A listener that shows how far work is that counts what it does."""
+    with counted_progress(description) as advance:
+
+        def listener(event: Event) -> None:
+            if isinstance(event, Progressed):
+                advance(event.done, event.total)
+
+        yield listener

@@ -1,6 +1,5 @@
 """Figures, tables and curves as text."""
 
-import dataclasses
 import json
 import os
 import sys
@@ -8,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from pydantic import BaseModel
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from tunesmith.schema import as_json
 
 _WIDTH_OF_FILES = 160  # rich would take 80 columns, into which most tables do not fit
 _fits_itself = sys.stdout.isatty() or "COLUMNS" in os.environ
@@ -40,16 +40,7 @@ def note(line: str) -> None:
 
 def print_json(value: Any) -> None:
     """Machine-readable output: dataclasses, settings and lists of them as JSON."""
-    print(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
-
-
-def _plain(value: Any) -> Any:
-    """What `json.dumps` cannot write, as what it can."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return str(value)
+    print(json.dumps(as_json(value), indent=2, ensure_ascii=False))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,9 +1,14 @@
-"""One example as the model will see it, token by token."""
+"""Examples as the model will see them, token by token."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
+from tunesmith.data.dataset import open_version, read_examples
+from tunesmith.data.job import PreviewJob
 from tunesmith.text.codec import TextCodec, TrainOn
 from tunesmith.text.conversation import Example
 from tunesmith.text.encoded import ROLES
@@ -27,6 +32,36 @@ class TokenView:
     role: str
     trained: bool
     cut: bool
+
+
+@dataclass(frozen=True)
+class ExampleView:
+    """One example as training sees it."""
+
+    row: int
+    tokens: list[TokenView]
+
+
+def preview_dataset(job: PreviewJob) -> Iterator[ExampleView]:
+    """The examples that `job` asks for, under its data settings.
+
+    Raises:
+        NotFound: the dataset's files are gone.
+        ModelRejected: the base model cannot be used.
+        DatasetRejected: the chat template refuses an example.
+    """
+    codec, data = TextCodec.from_folder(Path(job.base)), job.data
+    examples = read_examples(open_version(Path(job.dataset)))
+    chosen = ((row, example) for row, example in examples if row >= job.first_row)
+    for row, example in islice(chosen, job.limit):
+        tokens = preview_tokens(
+            codec,
+            example,
+            max_length=data.max_length,
+            system_prompt=data.system_prompt,
+            train_on=data.train_on,
+        )
+        yield ExampleView(row, tokens)
 
 
 def preview_tokens(

@@ -1,99 +1,128 @@
 """Where the two halves meet: `python -m tunesmith.jobs.run JOB_FOLDER`.
 
-The folder's `job.json` in, events and an artifact in the same folder out, an exit code. Every
+The folder's `job.json` in, events and an outcome in the same folder out, an exit code. Every
 backend starts exactly this; a foreground command calls `run_job` in its own process.
 """
 
-import signal
+import argparse
+import os
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import threading
+import traceback
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
-import torch
+from tunesmith.errors import Stopped, TunesmithError
+from tunesmith.events import Emit, Event, EventLog, RunFinished, RunPaused
+from tunesmith.jobs.failures import event_of, failure_of
+from tunesmith.jobs.folder import EVENTS, Outcome, end_process, locked, read_outcome, write_outcome
+from tunesmith.jobs.spec import JobSpec, read_spec
+from tunesmith.jobs.stages import Surroundings, run_stage
+from tunesmith.stopping import StopNow, StopSignal, stop_on_signals
 
-from tunesmith.artifacts import Manifest
-from tunesmith.errors import RunFailed, Stopped, TunesmithError
-from tunesmith.events import Emit, Event, EventLog, RunErred
-from tunesmith.jobs.folder import EVENTS, JOB, locked
-from tunesmith.training.job import TrainJob
-from tunesmith.training.plan import TrainingPlan
-from tunesmith.training.stage import run_training
+if TYPE_CHECKING:
+    from tunesmith.training.plan import TrainingPlan
 
 
 def run_job(
-    folder: Path, *, listener: Emit = lambda event: None, plan: TrainingPlan | None = None
-) -> Manifest:
+    folder: Path, *, listener: Emit = lambda event: None, plan: "TrainingPlan | None" = None
+) -> Outcome:
     """Run the job of `folder` to its end, holding its lock; `listener` hears every event as well.
 
-    SIGINT and SIGTERM stop it after the current step with a checkpoint. `plan` saves planning again
-    what the caller has planned just before.
+    A job that is done returns at once. SIGINT and SIGTERM stop the work: a training after the
+    current step with a checkpoint, everything else at once. `plan` saves planning again what the
+    caller has planned just before.
 
     Raises:
+        NotFound: there is no job in `folder`.
+        RecipeInvalid: it is not a job that this version knows.
         ResumeRefused: another process runs this job.
         Stopped: stopped by a signal, resumable.
         TunesmithError: whatever the stage raises.
-        RunFailed: there was not enough memory after all, or torch failed.
-        OSError: the disk failed in another way than being full.
+        Exception: nobody foresaw it; the last event says that this is a defect.
     """
-    job = TrainJob.model_validate_json((folder / JOB).read_text("utf-8"))
-    with locked(folder), _stop_on_signals() as should_stop:
+    job = read_spec(folder)
+    with locked(folder), stop_on_signals() as stop:
+        done = read_outcome(folder)
+        if done is not None:
+            return done
         log = EventLog(folder / EVENTS)
 
-        def emit(event: Event) -> None:
-            log(event)
-            listener(event)
+        def tell(event: Event) -> None:
+            with stop.deferred():  # or a stop might come between a line and its number
+                log(event)
+                listener(event)
 
         try:
-            return run_training(job, folder, emit=emit, should_stop=should_stop, plan=plan)
-        except Stopped:
-            raise
-        except TunesmithError as error:
-            emit(RunErred(error=type(error).__name__, message=error.message, hint=error.hint))
-            raise
-        except (MemoryError, RuntimeError) as error:
-            failed = _as_failure(error)
-            emit(RunErred(error=type(failed).__name__, message=failed.message, hint=failed.hint))
-            raise failed from error
+            return _work(job, folder, stop, tell=tell, plan=plan)
         finally:
             log.close()
 
 
-def _as_failure(error: MemoryError | RuntimeError) -> RunFailed:
-    """What torch could not do, in our words; its CPU allocator says 'no memory' as text only."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate" in str(error):
-        return RunFailed(
-            "the machine ran out of memory",
-            hint="lower training.batch_size (and raise gradient_accumulation) or data.max_length",
-        )
-    return RunFailed(f"torch failed: {str(error).strip().splitlines()[0]}")
+def _work(
+    job: JobSpec, folder: Path, stop: StopSignal, *, tell: Emit, plan: "TrainingPlan | None"
+) -> Outcome:
+    """Run the stage; the last event says how it ended."""
 
+    def emit(event: Event) -> None:
+        tell(event)
+        stop.check()
 
-@contextmanager
-def _stop_on_signals() -> Generator[Callable[[], bool]]:
-    stopped = False
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        nonlocal stopped
-        stopped = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C ends it at once
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        outcome = run_stage(job, Surroundings(folder, emit, stop, plan))
+    except Stopped:
+        raise  # the stage has told it
+    except StopNow:
+        tell(RunPaused(step=None))
+        raise
+    except Exception as error:
+        failure = failure_of(error, kind=job.kind)
+        with suppress(OSError):  # a full disk may not even hold these words; the exit code does
+            tell(event_of(error, failure))
+        if failure is None or failure is error:
+            raise
+        raise failure from error
+    with stop.deferred():
+        # In this order, so that the event is there wherever the outcome is.
+        tell(RunFinished(artifact=outcome.artifact, digest=outcome.digest))
+        write_outcome(folder, outcome)
+    return outcome
+
+
+def _tether() -> None:
+    """End this process as soon as whoever holds the other end of standard input is gone.
+
+    A worker that is killed can tell nobody; but the kernel closes its pipes. Work that is ended so
+    is taken up again exactly.
+    """
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        end_process(os.getpid())
+
+    threading.Thread(target=wait, name="tether", daemon=True).start()
 
 
 def main() -> int:
     """Run the job folder named on the command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tunesmith.jobs.run", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the folder with job.json")
+    parser.add_argument(
+        "--tethered", action="store_true", help="end at once when standard input is closed"
+    )
+    arguments = parser.parse_args()
+    if arguments.tethered:
+        _tether()
     try:
-        run_job(Path(sys.argv[1]))
+        run_job(arguments.folder)
     except TunesmithError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        return 1
     return 0
 
 

@@ -101,8 +101,12 @@ def fetch_wheel(source: RegistryWheel, *, into: Path) -> Path:
     return target
 
 
-def source_identity(path: Path) -> str:
-    """Short identity of a local file or folder for a cache name: path, size and time of change."""
-    stat = path.stat()
-    text = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def converted_folder(models: Path, gguf: Path) -> Path:
+    """Where in the folder `models` the conversion of a file lies: by path, size, time of change.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    stat = gguf.stat()
+    text = f"{gguf.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    return models / f"gguf-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -36,7 +36,7 @@ def convert_gguf(file: Path, *, into: Path) -> None:
         )
     except (OSError, ValueError, KeyError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ModelRejected(f"{file}: this GGUF cannot be converted: {reason}") from error
+        raise ModelRejected(f"{file.name}: this GGUF cannot be converted: {reason}") from error
     tokenizer.save_pretrained(into)
     _mend_pre_tokenizer(into / "tokenizer.json", str(fields.get("tokenizer.ggml.pre", "")))
     template = fields.get("tokenizer.chat_template")
@@ -55,7 +55,7 @@ def _read_fields(file: Path) -> dict[str, Any]:
         reader = GGUFReader(file)
         return {name: field.contents() for name, field in reader.fields.items()}
     except (ValueError, OSError, IndexError) as error:
-        raise ModelRejected(f"{file} is not a readable GGUF file: {error}") from error
+        raise ModelRejected(f"{file.name} is not a readable GGUF file: {error}") from error
 
 
 def _mend_pre_tokenizer(tokenizer_file: Path, kind: str) -> None:

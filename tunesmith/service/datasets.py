@@ -1,33 +1,24 @@
 """Datasets: importing, listing, and what the model would see of them."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from tunesmith.artifacts import read_manifest
-from tunesmith.data.dataset import (
-    DatasetVersion,
-    Standardize,
-    import_dataset,
-    open_version,
-    read_examples,
-)
+from tunesmith.data.dataset import DatasetVersion, open_version, read_examples
 from tunesmith.data.deduplicate import Deduplicate
-from tunesmith.data.formats.dataset_info import choose_dataset, read_dataset_info
-from tunesmith.data.preview import TokenView, preview_tokens
+from tunesmith.data.importing import run_import
+from tunesmith.data.job import ImportJob, PreviewJob
+from tunesmith.data.preview import ExampleView, preview_dataset
 from tunesmith.data.quality import Finding, find_trouble
-from tunesmith.data.sources.fetching import fetch_source, is_remote
 from tunesmith.data.statistics import DatasetStats
-from tunesmith.errors import NotFound
+from tunesmith.events import Emit
 from tunesmith.jobs.folder import JOB
 from tunesmith.schema import check_name
 from tunesmith.service.models import find_base
 from tunesmith.service.runs import read_job
 from tunesmith.store.home import Home
-from tunesmith.text.codec import TextCodec
 from tunesmith.training.config import TrainConfig
 
 
@@ -54,7 +45,7 @@ def add_dataset(
     mapping: Mapping[str, str] | None = None,
     max_rejected_percent: float = 0.0,
     deduplicate: Deduplicate | None = None,
-    on_progress: Callable[[int], None] = lambda num_rows: None,
+    listener: Emit = lambda event: None,
 ) -> DatasetView:
     """Import `source`, a path or an address, and let `name` point to the version.
 
@@ -69,46 +60,19 @@ def add_dataset(
     """
     check_name(name)
     home.cache.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=home.cache) as scratch:
-        found = _locate(str(source), entry, scratch=Path(scratch))
-        version = import_dataset(
-            found.path,
-            into=home.datasets,
-            format=found.format or format,
-            mapping=mapping,
-            max_rejected_percent=max_rejected_percent,
-            deduplicate=deduplicate,
-            standardize=found.standardize,
-            provenance=found.provenance,
-            on_progress=on_progress,
-        )
+    job = ImportJob(
+        source=str(source),
+        entry=entry,
+        format=format,
+        mapping=dict(mapping or {}),
+        max_rejected_percent=max_rejected_percent,
+        deduplicate=deduplicate,
+        into=str(home.datasets),
+        scratch=str(home.cache),
+    )
+    version = run_import(job, emit=listener)
     home.point("dataset", name, version.id)
     return view_version(name, version)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A local file to import, and what is known of it beforehand."""
-
-    path: Path
-    provenance: dict[str, str] = field(default_factory=dict[str, str])
-    format: str | None = None
-    standardize: Standardize | None = None
-
-
-def _locate(source: str, entry: str | None, *, scratch: Path) -> _Found:
-    if entry is not None:
-        info = choose_dataset(read_dataset_info(Path(source)), entry)
-        if info.file is None:
-            raise NotFound(
-                f"{entry} of {source} is on a hub",
-                hint=f"import hf://datasets/{info.hub_id}@REVISION/FILE",
-            )
-        return _Found(info.file, {"entry": entry}, info.format, info.standardize)
-    if not is_remote(source):
-        return _Found(Path(source))
-    fetched = fetch_source(source, into=scratch)
-    return _Found(fetched.path, {"origin": fetched.origin, "revision": fetched.revision})
 
 
 def list_datasets(home: Home) -> list[DatasetView]:
@@ -190,14 +154,6 @@ def report_on(home: Home, reference: str) -> DatasetReport:
     )
 
 
-@dataclass(frozen=True)
-class ExampleView:
-    """One example as training sees it."""
-
-    row: int
-    tokens: list[TokenView]
-
-
 def preview(
     home: Home, reference: str, config: TrainConfig, *, first: int, limit: int
 ) -> Iterator[ExampleView]:
@@ -207,16 +163,11 @@ def preview(
         NotFound: the dataset or the base model does not exist.
         DatasetRejected: the chat template refuses an example.
     """
-    version = find_version(home, reference)
-    codec = TextCodec.from_folder(Path(find_base(home, config.model).folder))
-    data = config.data
-    chosen = ((row, example) for row, example in read_examples(version) if row >= first)
-    for row, example in islice(chosen, limit):
-        tokens = preview_tokens(
-            codec,
-            example,
-            max_length=data.max_length,
-            system_prompt=data.system_prompt,
-            train_on=data.train_on,
-        )
-        yield ExampleView(row, tokens)
+    job = PreviewJob(
+        dataset=str(find_version(home, reference).folder),
+        base=find_base(home, config.model).folder,
+        data=config.data,
+        first_row=first,
+        limit=limit,
+    )
+    return preview_dataset(job)

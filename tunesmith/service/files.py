@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from tunesmith.artifacts import fsync_folder
 from tunesmith.data.sources.datafile import one_line
-from tunesmith.errors import InUse, NotEnoughResources, NotFound, QuotaExceeded
+from tunesmith.errors import InUse, NotEnoughDisk, NotFound, QuotaExceeded
 from tunesmith.service.access import Actor
 from tunesmith.service.services import Services
 from tunesmith.store.tables import TERMINAL, File, Job, Tenant, new_id
@@ -42,7 +42,7 @@ def store_file(
 
     Raises:
         QuotaExceeded: it is larger than uploads may be, or the tenant's share of the disk is full.
-        NotEnoughResources: the disk is.
+        NotEnoughDisk: the disk is.
     """
     folder = _folder(services, actor.tenant_id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _copy(stream: BinaryIO, target: Path, *, room: int) -> tuple[int, str]:
 def _room_left(services: Services, tenant_id: str, folder: Path) -> int:
     free = shutil.disk_usage(folder).free - _SPARE_BYTES
     if free <= 0:
-        raise NotEnoughResources("the disk is full", hint="ask the operator to free space")
+        raise NotEnoughDisk("the disk is full", hint="ask the operator to free space")
     with services.database.reading() as db:
         quota = db.get_one(Tenant, tenant_id).max_bytes
         sizes = db.scalars(select(File.num_bytes).where(File.tenant_id == tenant_id)).all()

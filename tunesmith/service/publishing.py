@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tunesmith.artifacts import read_manifest
+from tunesmith.errors import ArtifactCorrupt
 from tunesmith.jobs.folder import Outcome
 from tunesmith.store.names import point_name
 from tunesmith.store.tables import Job, Model, new_id
@@ -26,15 +29,17 @@ def _model(db: Session, job: Job, outcome: Outcome, now: datetime) -> None:
     newest = select(func.coalesce(func.max(Model.version), 0)).where(
         Model.tenant_id == job.tenant_id, Model.name == job.name
     )
-    value = outcome.value if isinstance(outcome.value, dict) else {}
+    manifest = read_manifest(Path(outcome.artifact)) if outcome.artifact else None
+    if manifest is None:
+        raise ArtifactCorrupt(f"the result of job {job.id} is gone")
     db.add(
         Model(
             id=new_id("model"),
             tenant_id=job.tenant_id,
             name=job.name,
             version=db.scalars(newest).one() + 1,
-            kind=str(value.get("kind", "adapter")),
-            base=str(value.get("base", "")),
+            kind=manifest.kind,
+            base=str(manifest.lineage.get("base_reference", "")),
             job_id=job.id,
             digest=outcome.digest,
             folder=f"runs/{job.id}/result",

@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from tunesmith.artifacts import Manifest, read_manifest, write_json
+from tunesmith.artifacts import read_manifest, write_json
 from tunesmith.data.config import DatasetValidation, split_reference
 from tunesmith.errors import NotFound, ResumeRefused
 from tunesmith.events import Emit, current_history, read_events
-from tunesmith.jobs.folder import EVENTS, JOB, is_locked
+from tunesmith.jobs.folder import EVENTS, JOB, Outcome, is_locked
 from tunesmith.schema import check_name, parse_yaml, read_text, validate, with_overrides
 from tunesmith.service import engine
 from tunesmith.service.models import find_base
@@ -192,7 +192,7 @@ def find_run(home: Home, reference: str) -> Path:
     return home.runs / home.find("run", reference).id
 
 
-def run(folder: Path, *, listener: Emit, plan: "TrainingPlan | None" = None) -> Manifest:
+def run(folder: Path, *, listener: Emit, plan: "TrainingPlan | None" = None) -> Outcome:
     """Run or go on with the run of `folder`, in this process.
 
     Raises:

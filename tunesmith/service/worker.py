@@ -1,8 +1,8 @@
 """A worker: takes jobs from the queue, lets a backend run them, says how they fare.
 
 One loop on one thread; nothing in it waits for a job. While the database does not answer, jobs run
-on, and the loop says so and asks again. If the worker dies, its jobs die with it (they are tethered)
-and the queue gives them to another, who goes on from their last checkpoints.
+on, and the loop says so and asks again. If the worker dies, its jobs die with it, for they are
+tethered; the queue gives them to another worker, who goes on from their last checkpoints.
 """
 
 import logging
@@ -138,34 +138,52 @@ class WorkerLoop:
         assert held.ended is not None
         failpoint("worker.before_publish")
         outcome = read_outcome(job_folder(self.services, held.job))
-        to, error = _verdict(held.ended, outcome, held.wish, held.progress)
         try:
-            self._publish(held, outcome, to=to, error=error)
+            if outcome is not None:
+                status = self._publish(held, outcome)
+            elif held.ended.was_killed and held.wish != "cancel":
+                status = self._note_crash(held)
+            else:
+                status = self._note_end(held)
         except LeaseLost:
             self._drop(held)
             return
         failpoint("worker.after_publish")
         self._held.remove(held)
-        _log.info("job %s is %s", held.job.id, to)
+        _log.info("job %s is %s", held.job.id, status)
 
-    def _publish(
-        self, held: _Held, outcome: Outcome | None, *, to: JobStatus, error: dict[str, str] | None
-    ) -> None:
-        now = self.services.clock()
+    def _publish(self, held: _Held, outcome: Outcome) -> JobStatus:
+        now, seconds = self.services.clock(), self._seconds(held)
         with self.services.database.transaction() as db:
+            found = outcome.model_dump(mode="json")
             job = queue.finish(
-                db,
-                held.lease,
-                to=to,
-                seconds=self._seconds(held),
-                now=now,
-                message=error["message"] if error else "",
-                error=error,
-                outcome=outcome.model_dump(mode="json") if outcome else None,
+                db, held.lease, to="succeeded", seconds=seconds, now=now, outcome=found
             )
-            if to == "succeeded" and outcome is not None:
-                publish(db, job, outcome, now=now)
+            publish(db, job, outcome, now=now)
             failpoint("worker.before_publish_commit")
+            return job.status
+
+    def _note_crash(self, held: _Held) -> JobStatus:
+        assert held.ended is not None
+        error = {
+            "reason": "out_of_memory",
+            "message": f"the system ended the job with signal {-held.ended.code}",
+            "hint": "the usual cause is memory: lower training.batch_size or data.max_length, "
+            "or give the job more",
+        }
+        now, seconds = self.services.clock(), self._seconds(held)
+        with self.services.database.transaction() as db:
+            return queue.crashed(db, held.lease, error=error, seconds=seconds, now=now).status
+
+    def _note_end(self, held: _Held) -> JobStatus:
+        assert held.ended is not None
+        to, error = _verdict(held.ended, held.wish, held.progress)
+        now, seconds = self.services.clock(), self._seconds(held)
+        message = error["message"] if error else ""
+        with self.services.database.transaction() as db:
+            return queue.finish(
+                db, held.lease, to=to, seconds=seconds, now=now, message=message, error=error
+            ).status
 
     def _drop(self, held: _Held) -> None:
         """The job is in other hands: end our process, write nothing."""
@@ -280,26 +298,14 @@ def machine_size(services: Services) -> Room:
 
 
 def _verdict(
-    ended: Ended, outcome: Outcome | None, wish: Wish | None, progress: ProgressReader
+    ended: Ended, wish: Wish | None, progress: ProgressReader
 ) -> tuple[JobStatus, dict[str, str] | None]:
-    """What the end of a job's process means, and the error if it failed."""
-    if outcome is not None:
-        return "succeeded", None
+    """What it means that a job's process ended by itself without an outcome."""
     if wish == "cancel":
         return "cancelled", None
     if ended.code == _STOPPED:
         return ("paused" if wish == "pause" else "queued"), None
-    error = progress.error()
-    if error is not None and not ended.was_killed:
-        return "failed", error
-    if ended.was_killed:
-        return "failed", {
-            "reason": "out_of_memory",
-            "message": f"the system ended the job with signal {-ended.code}",
-            "hint": "the usual cause is memory: lower training.batch_size or data.max_length, "
-            "or give the job more",
-        }
-    return "failed", {
+    return "failed", progress.error() or {
         "reason": "defect",
         "message": f"the job ended with exit code {ended.code} and said nothing",
         "hint": "its log shows where",

@@ -32,7 +32,9 @@ from tunesmith.store.tables import (
 )
 from tunesmith.store.transitions import Lease, move
 
-MAX_LOSSES = 5  # workers lost in a row without a step of progress: the job itself may kill them
+# In a row, without a step of progress between: then the job itself is the likely cause.
+MAX_LOSSES = 20  # of workers
+MAX_CRASHES = 3  # of the job's own process
 
 _CLAIM_LOCK = 7246002
 
@@ -180,6 +182,7 @@ def beat(db: Session, lease: Lease, *, step: int, total_steps: int, seconds: flo
         .values(
             beat=Job.beat + 1,
             losses=case((Job.step < step, 0), else_=Job.losses),
+            crashes=case((Job.step < step, 0), else_=Job.crashes),
             step=step,
             total_steps=total_steps,
         )
@@ -222,6 +225,29 @@ def finish(
     if job is None:
         raise LeaseLost(f"job {lease.job_id} is in other hands")
     _note_time(db, lease, seconds=seconds, outcome=to)
+    return job
+
+
+def crashed(
+    db: Session, lease: Lease, *, error: dict[str, Any], seconds: float, now: datetime
+) -> Job:
+    """The job's process was killed: it goes on from its last checkpoint, unless that happens again.
+
+    Raises:
+        LeaseLost: the job changed hands; nothing was written.
+    """
+    job = db.get_one(Job, lease.job_id, populate_existing=True)
+    again = job.crashes + 1 < MAX_CRASHES
+    job = finish(
+        db,
+        lease,
+        to="queued" if again else "failed",
+        seconds=seconds,
+        now=now,
+        message=error["message"],
+        error=None if again else error,
+    )
+    job.crashes += 1
     return job
 
 

@@ -37,7 +37,7 @@ def _wish(db: Session, job_id: str, what: Wish) -> Job | None:
 
 def queue_again(db: Session, job_id: str, *, message: str, now: datetime) -> Job | None:
     """Queue a paused, failed or cancelled job again; None if it is none of these."""
-    fresh = {"error": None, "finished_at": None, "losses": 0, "wish": None}
+    fresh = {"error": None, "finished_at": None, "losses": 0, "crashes": 0, "wish": None}
     return move(db, job_id, to="queued", now=now, message=message, only_from=_RESTING, values=fresh)
 
 

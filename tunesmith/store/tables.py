@@ -231,7 +231,8 @@ class Job(Table):
         wish: what a person asks of a job that is being worked on.
         token: grows whenever the job changes hands; a write with an older one changes nothing.
         beat: grows while its worker lives.
-        losses: workers lost in a row without progress.
+        losses: workers lost in a row without a step of progress.
+        crashes: processes of it that were killed in a row without a step of progress.
         rank: its place among the tenant's jobs of equal priority.
         num_cores, memory_bytes, num_gpus: what it needs; None is all that a worker has.
         error: {reason, message, hint} of a failed job.
@@ -261,6 +262,7 @@ class Job(Table):
     token: Mapped[int] = mapped_column(default=0)
     beat: Mapped[int] = mapped_column(default=0)
     losses: Mapped[int] = mapped_column(default=0)
+    crashes: Mapped[int] = mapped_column(default=0)
     worker_id: Mapped[str | None]
     step: Mapped[int] = mapped_column(default=0)
     total_steps: Mapped[int] = mapped_column(default=0)

@@ -74,3 +74,10 @@ class TrainJob(Strict):
             "base": self.base.digest,
             "origin": f"{origin.kind} {origin.run_id} {origin.step}" if origin else None,
         }
+
+
+class PreflightJob(Strict):
+    """Find out what a run would train on what, and what it would take, without running it."""
+
+    kind: Literal["preflight"] = "preflight"
+    run: TrainJob

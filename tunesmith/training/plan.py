@@ -10,7 +10,7 @@ from transformers import AutoConfig
 
 from tunesmith.data.loader import TrainingBatches
 from tunesmith.data.tokenize import TokenStore
-from tunesmith.errors import NotEnoughResources
+from tunesmith.errors import NotEnoughDisk, NotEnoughMemory
 from tunesmith.events import Emit
 from tunesmith.modeling.inspect import ParameterCount, count_parameters
 from tunesmith.modeling.load import Dtype, resolve_precision
@@ -143,15 +143,16 @@ def check_resources(plan: TrainingPlan) -> None:
     """Refuse a plan that does not fit the machine.
 
     Raises:
-        NotEnoughResources: it needs more memory or disk than is free.
+        NotEnoughMemory: it needs more than is free.
+        NotEnoughDisk: its checkpoints need more than is free.
     """
     if plan.memory.needed > plan.memory.available:
-        raise NotEnoughResources(
+        raise NotEnoughMemory(
             f"training would need {plan.memory}",
             hint="lower training.batch_size (and raise gradient_accumulation) or data.max_length",
         )
     if plan.disk_bytes > plan.disk_free_bytes:
-        raise NotEnoughResources(
+        raise NotEnoughDisk(
             f"checkpoints would need {plan.disk_bytes / 1e9:.1f} GB of disk, "
             f"{plan.disk_free_bytes / 1e9:.1f} GB are free",
             hint="set checkpoint.keep to a smaller number",

@@ -1,14 +1,12 @@
 """The train stage: a job and a run folder in, checkpoints, events and an artifact out."""
 
-import errno
-from collections.abc import Callable
 from pathlib import Path
 
 from tunesmith.artifacts import Manifest, commit_folder, read_manifest, remove_leftovers, write_json
-from tunesmith.errors import RunFailed
-from tunesmith.events import Emit, PhaseStarted, RunFinished, RunStarted, Warned
+from tunesmith.events import Emit, PhaseStarted, RunStarted, Warned
 from tunesmith.modeling.answer import SETTINGS
 from tunesmith.schema import digest
+from tunesmith.stopping import StopSignal
 from tunesmith.training.assemble import Parts, assemble
 from tunesmith.training.checkpoint import (
     Checkpoint,
@@ -27,7 +25,7 @@ def run_training(
     folder: Path,
     *,
     emit: Emit,
-    should_stop: Callable[[], bool],
+    stop: StopSignal,
     plan: TrainingPlan | None = None,
 ) -> Manifest:
     """Train from the newest intact checkpoint in `folder`, or from the start; commit the result.
@@ -36,10 +34,10 @@ def run_training(
     once.
 
     Raises:
-        Stopped: on request, after a checkpoint.
-        RunFailed: training diverged, or the disk is full; the checkpoints so far stay.
+        Stopped: on request, after a checkpoint. Before the first step, StopNow is raised instead.
+        TrainingDiverged: the checkpoints so far stay.
         UserError: the plan does not fit the machine, or the job's inputs are refused.
-        OSError: the disk failed in another way than being full.
+        OSError: the disk failed or is full; the checkpoints so far stay.
     """
     finished = read_manifest(folder / RESULT)
     if finished is not None:
@@ -61,25 +59,17 @@ def run_training(
             total_steps=parts.total_steps, from_step=progress.step, config_digest=job.config.digest
         )
     )
-    try:
+    with stop.deferred():
         progress = train(
             parts,
             progress,
             checkpoints=folder / CHECKPOINTS,
             identity=digest(job.identity),
             emit=emit,
-            should_stop=should_stop,
+            should_stop=stop.asked,
         )
         emit(PhaseStarted(phase="saving"))
-        manifest = _commit_result(job, parts, progress, folder)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise RunFailed(
-            "the disk is full; every earlier checkpoint is intact", hint="free space, then resume"
-        ) from error
-    emit(RunFinished(step=progress.step, artifact=str(folder / RESULT), digest=manifest.digest))
-    return manifest
+        return _commit_result(job, parts, progress, folder)
 
 
 def _starting_point(job: TrainJob, parts: Parts, folder: Path, *, emit: Emit) -> Progress:

@@ -110,9 +110,13 @@ def fetch_source(
 
 
 def _file_name(path: str) -> str:
-    """A harmless file name with the ending of `path`, which says how it is read."""
-    name = re.sub(r"[^\w.-]", "_", unquote(path).rpartition("/")[2])[-100:].lstrip(".-")
-    return name or "source"
+    return harmless_name(unquote(path).rpartition("/")[2])
+
+
+def harmless_name(name: str) -> str:
+    """`name` as a file name that leads nowhere, with its ending, which says how it is read."""
+    # A file system takes 255 bytes, and a letter may have four.
+    return re.sub(r"[^\w.() -]", "_", name)[-60:].lstrip(".- ") or "source"
 
 
 # --- the hub ---------------------------------------------------------------------------------

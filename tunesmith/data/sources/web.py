@@ -25,7 +25,7 @@ from tunesmith.data.sources.addresses import (
     resolve_host,
 )
 from tunesmith.data.sources.datafile import one_line
-from tunesmith.errors import DatasetRejected, FetchFailed, NotEnoughResources, NotFound
+from tunesmith.errors import DatasetRejected, FetchFailed, NotEnoughDisk, NotFound
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -208,11 +208,11 @@ def check_disk(folder: Path, num_bytes: int) -> None:
     """Check that `num_bytes` fit on the disk of `folder`.
 
     Raises:
-        NotEnoughResources: they do not.
+        NotEnoughDisk: they do not.
     """
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
-        raise NotEnoughResources(
+        raise NotEnoughDisk(
             f"the source has {num_bytes:,} bytes, and the disk {free:,} left",
             hint="free some space",
         )

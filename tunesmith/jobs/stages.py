@@ -1,0 +1,92 @@
+"""The stages by kind of job. Their code, and torch with most of it, is imported when one is run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.data.job import ImportJob, PreviewJob
+from tunesmith.events import Emit
+from tunesmith.jobs.folder import Outcome
+from tunesmith.jobs.spec import JobSpec
+from tunesmith.modeling.job import PullJob
+from tunesmith.schema import as_json
+from tunesmith.stopping import StopSignal
+from tunesmith.training.job import RESULT, PreflightJob, TrainJob
+
+if TYPE_CHECKING:
+    from tunesmith.training.plan import TrainingPlan
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a stage works with beside its job.
+
+    Attributes:
+        folder: the job's.
+        emit: takes its events.
+        stop: interrupts it, unless it defers that.
+        plan: of a training, where the caller has planned it just before.
+    """
+
+    folder: Path
+    emit: Emit
+    stop: StopSignal
+    plan: "TrainingPlan | None" = None
+
+
+def run_stage(job: JobSpec, around: Surroundings) -> Outcome:
+    """Do what `job` says. Called again after an interruption, a stage goes on or begins anew."""
+    return STAGES[job.kind](job, around)
+
+
+def _train(job: TrainJob, around: Surroundings) -> Outcome:
+    from tunesmith.training.stage import run_training
+
+    manifest = run_training(
+        job, around.folder, emit=around.emit, stop=around.stop, plan=around.plan
+    )
+    return Outcome(kind=job.kind, artifact=str(around.folder / RESULT), digest=manifest.digest)
+
+
+def _import(job: ImportJob, around: Surroundings) -> Outcome:
+    from tunesmith.data.importing import run_import
+
+    version = run_import(job, emit=around.emit)
+    return Outcome(
+        kind=job.kind,
+        artifact=str(version.folder),
+        digest=version.id,
+        value={"existed": version.existed},
+    )
+
+
+def _pull(job: PullJob, around: Surroundings) -> Outcome:
+    from tunesmith.modeling.pull import run_pull
+
+    pulled = run_pull(job, emit=around.emit)
+    return Outcome(kind=job.kind, artifact=str(pulled.folder), digest=pulled.manifest.digest)
+
+
+def _preflight(job: PreflightJob, around: Surroundings) -> Outcome:
+    from tunesmith.training.plan import plan_training
+    from tunesmith.training.preflight import check_plan
+
+    plan = plan_training(job.run, runs=around.folder.parent, emit=around.emit)
+    report = check_plan(job.run, plan, emit=around.emit)
+    return Outcome(kind=job.kind, value=as_json(report))
+
+
+def _preview(job: PreviewJob, around: Surroundings) -> Outcome:
+    from tunesmith.data.preview import preview_dataset
+
+    return Outcome(kind=job.kind, value=as_json(list(preview_dataset(job))))
+
+
+STAGES: Mapping[str, Callable[[Any, Surroundings], Outcome]] = {
+    "train": _train,
+    "import": _import,
+    "pull": _pull,
+    "preflight": _preflight,
+    "preview": _preview,
+}
