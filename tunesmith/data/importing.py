@@ -22,6 +22,7 @@ def run_import(job: ImportJob, *, emit: Emit) -> DatasetVersion:
         DatasetRejected: the file cannot be turned into a dataset version. Nothing is left behind.
     """
     count = counting(emit, unit="rows")
+    Path(job.scratch).mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=job.scratch) as scratch:
         found = _locate(job, scratch=Path(scratch), emit=emit)
         emit(PhaseStarted(phase="importing", detail=found.path.name))

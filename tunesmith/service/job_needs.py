@@ -35,12 +35,12 @@ class Needs:
     Attributes:
         name: what to call the job.
         pins: dataset versions by the references of the recipe.
-        requests: jobs that have to succeed first.
+        first: jobs that have to succeed first, by their names.
     """
 
-    name: str = ""
+    name: str
     pins: Mapping[str, str] = field(default_factory=dict[str, str])
-    requests: tuple[JobRequest, ...] = ()
+    first: Mapping[str, JobRequest] = field(default_factory=dict[str, JobRequest])
 
 
 def find_needs(services: Services, tenant_id: str, request: JobRequest) -> Needs:
@@ -76,17 +76,17 @@ def _of_recipe(
 ) -> Needs:
     home = services.home(tenant_id)
     pins: dict[str, str] = {}
-    needed: list[JobRequest] = []
+    first: dict[str, JobRequest] = {}
     known = {entry.name for entry in home.entries("dataset")}
     for reference in dict.fromkeys(references(data)):
         if reference.startswith(FILE_PREFIX) and reference not in known:
             find_file(services, tenant_id, reference)
-            needed.append(ImportRequest(name=reference, file=reference))
+            first[reference] = ImportRequest(name=reference, file=reference)
         else:
             pins[reference] = home.find("dataset", reference).id
     if _must_be_pulled(services, tenant_id, model):
-        needed.append(PullRequest(model=model))
-    return Needs(name, pins, tuple(needed))
+        first[model] = PullRequest(model=model)
+    return Needs(name, pins, first)
 
 
 def references(data: DataConfig) -> Iterator[str]:

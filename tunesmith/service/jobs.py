@@ -100,8 +100,8 @@ def _add_once(services: Services, tenant_id: str, wanted: _Wanted) -> str:
             return existing.id
         _check_quota(services, db, tenant_id)
         needed = [
-            _add_needed(services, db, tenant_id, request, created_by=wanted.created_by, now=now)
-            for request in wanted.needs.requests
+            _add_needed(services, db, tenant_id, name, request, wanted.created_by, now=now)
+            for name, request in wanted.needs.first.items()
         ]
         job = _insert(services, db, tenant_id, wanted, now=now)
         db.add_all(JobNeed(job_id=job.id, needed_id=each) for each in needed)
@@ -132,13 +132,14 @@ def _add_needed(
     services: Services,
     db: Session,
     tenant_id: str,
+    name: str,
     request: JobRequest,
-    *,
     created_by: str,
+    *,
     now: datetime,
 ) -> str:
     """The job that does what another one waits for; all who wait for the same share one."""
-    wanted = _Wanted(request, _DEFAULT_OPTIONS, Needs(), _shared_key(request), created_by)
+    wanted = _Wanted(request, _DEFAULT_OPTIONS, Needs(name), _shared_key(request), created_by)
     shared = _with_key(db, tenant_id, wanted.key)
     if shared is None:
         shared = _insert(services, db, tenant_id, wanted, now=now)

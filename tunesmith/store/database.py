@@ -72,7 +72,6 @@ class Database:
         with self._translated(), Session(self._engine, expire_on_commit=False) as session:
             session.connection(execution_options={"tunesmith_reads": True})
             yield session
-            session.rollback()
 
     @contextmanager
     def _translated(self) -> Generator[None]:
