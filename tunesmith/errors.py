@@ -15,6 +15,7 @@ TunesmithError                    reason
 │   ├── Conflict                  recipe         the thing is not in a state that allows this
 │   ├── AccessDenied              recipe
 │   ├── LoginRefused              recipe
+│   ├── LoginRequired             recipe
 │   └── QuotaExceeded             recipe
 ├── RunFailed                     defect         exit code 1: the work itself failed
 │   ├── TrainingDiverged          diverged
@@ -136,6 +137,10 @@ class AccessDenied(UserError):
 
 class LoginRefused(UserError):
     """E-mail or password are wrong, or too many were."""
+
+
+class LoginRequired(UserError):
+    """Nobody known asks."""
 
 
 class QuotaExceeded(UserError):

@@ -1,0 +1,1 @@
+"""HTTP: requests in, use cases, views out. Routes only translate."""

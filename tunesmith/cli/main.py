@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tunesmith import __version__
-from tunesmith.cli import chat, data, models, runs, train
+from tunesmith.cli import chat, data, models, runs, server, train
 from tunesmith.errors import TunesmithError
 
 app = typer.Typer(
@@ -24,6 +24,9 @@ app.command("train")(train.train)
 app.command("chat")(chat.chat)
 app.command("compare")(chat.compare)
 app.command("evaluate")(chat.evaluate)
+app.command("up")(server.up)
+app.command("server")(server.server)
+app.command("worker")(server.worker)
 
 
 def _print_version(wanted: bool) -> None:

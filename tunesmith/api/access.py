@@ -1,0 +1,113 @@
+"""Every route says who may call it, by one of the dependencies below.
+
+`check_declared` fails the build of the app for a route that does not, so nothing is open by
+oversight. What a route declares is in the OpenAPI file as `x-access`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from tunesmith.errors import AccessDenied, LoginRequired
+from tunesmith.service.access import Actor, Permission, authenticate
+from tunesmith.service.audit import record_call
+from tunesmith.service.services import Services
+
+SESSION_COOKIE = "tunesmith_session"
+PUBLIC = "public"
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+def services_of(request: Request) -> Services:
+    """The services that the app was built on."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+
+class Allowed:
+    """The dependency of routes that need `permission`: gives the actor, or refuses."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    def __call__(self, request: Request) -> Actor:
+        """The actor of the request.
+
+        Raises:
+            LoginRequired: no valid key or session comes with it.
+            AccessDenied: the actor may not do this.
+        """
+        services = services_of(request)
+        actor = _actor(services, request)
+        if actor is None:
+            raise LoginRequired(
+                "no valid key comes with the request", hint="send Authorization: Bearer ts-..."
+            )
+        if not actor.may(self.permission):
+            raise AccessDenied(
+                f"this needs the permission {self.permission.value!r}, which you do not have",
+                hint="ask an owner of the tenant",
+            )
+        if request.method not in _SAFE_METHODS:
+            # Before the deed: nothing happens that is not in the log.
+            record_call(
+                services,
+                actor=actor.email,
+                tenant_id=actor.tenant_id or None,
+                action=f"{request.method} {request.scope['route'].path}",
+                target=",".join(map(str, request.path_params.values())),
+                request_id=request.state.request_id,
+            )
+        return actor
+
+
+def _actor(services: Services, request: Request) -> Actor | None:
+    header = request.headers.get("authorization", "")
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return authenticate(services, secret.strip())
+    cookie = request.cookies.get(SESSION_COOKIE)
+    return authenticate(services, cookie, by_session=True) if cookie else None
+
+
+Reader = Annotated[Actor, Depends(Allowed(Permission.READ))]
+DataEditor = Annotated[Actor, Depends(Allowed(Permission.DATA))]
+Runner = Annotated[Actor, Depends(Allowed(Permission.RUN))]
+ModelEditor = Annotated[Actor, Depends(Allowed(Permission.MODELS))]
+KeyHolder = Annotated[Actor, Depends(Allowed(Permission.KEYS))]
+Manager = Annotated[Actor, Depends(Allowed(Permission.MANAGE))]
+Operator = Annotated[Actor, Depends(Allowed(Permission.OPERATE))]
+
+
+def anybody() -> None:
+    """The dependency of routes that need no login."""
+
+
+def declared_access(route: APIRoute) -> str | None:
+    """The permission that a route needs, `PUBLIC`, or None if it says nothing."""
+    for call in _calls(route.dependant):
+        if isinstance(call, Allowed):
+            return call.permission.value
+        if call is anybody:
+            return PUBLIC
+    return None
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _calls(inner)
+
+
+def check_declared(routes: Iterable[BaseRoute]) -> None:
+    """Refuse to build an app with a route that does not say who may call it."""
+    for route in routes:
+        if isinstance(route, APIRoute) and declared_access(route) is None:
+            raise AssertionError(f"the route {route.path} does not declare who may call it")

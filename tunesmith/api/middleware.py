@@ -1,0 +1,132 @@
+"""What surrounds every request: an id, limits on its size, and a guard against other websites."""
+
+import logging
+import secrets
+import time
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tunesmith.api.errors import answer
+
+_log = logging.getLogger("tunesmith.requests")
+
+_LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_UPLOADS = ("/v1/files", "/api/v1/files")
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+}
+
+
+class RequestGuard:
+    """Gives each request an id and a line in the log, and refuses what no route should see.
+
+    - A Host that is not one of ours: a foreign name that leads here (DNS rebinding).
+    - An unsafe method with a foreign Origin: another website in the user's browser.
+    - A body that is larger than its limit, whatever its headers say.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, hosts: Iterable[str], max_body: int, max_upload: int
+    ) -> None:
+        self._app = app
+        self._hosts = {*_LOCAL_HOSTS, *hosts}
+        self._max_body = max_body
+        self._max_upload = max_upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        began, status = time.monotonic(), 500
+        body = _LimitedBody(receive, self._limit(scope))
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        problem = self._problem(scope)
+        if problem is not None:
+            refusal = answer(Request(scope), *problem)
+            await refusal(scope, receive, send_with_headers)
+        else:
+            await self._run(scope, body, send_with_headers)
+        _log.info(
+            "%s %s %s",
+            scope["method"],
+            scope["path"],
+            status,
+            extra={"request_id": request_id, "milliseconds": 1000 * (time.monotonic() - began)},
+        )
+
+    async def _run(self, scope: Scope, body: "_LimitedBody", send: Send) -> None:
+        try:
+            await self._app(scope, body.receive, send)
+        except _BodyTooLarge:
+            refusal = answer(Request(scope), 413, "body_too_large", _too_large(body.limit))
+            await refusal(scope, body.receive, send)
+
+    def _limit(self, scope: Scope) -> int:
+        is_upload = scope["path"].rstrip("/") in _UPLOADS and scope["method"] == "POST"
+        return self._max_upload if is_upload else self._max_body
+
+    def _problem(self, scope: Scope) -> tuple[int, str, str] | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if _without_port(host) not in self._hosts:
+            return 403, "host_unknown", "the service does not answer to this host name"
+        if scope["method"] not in _SAFE_METHODS:
+            origin = headers.get("origin")
+            foreign = origin is not None and urlsplit(origin).netloc != host
+            if foreign or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+                return 403, "origin_foreign", "another website sent this request"
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > self._limit(scope):
+            return 413, "body_too_large", _too_large(self._limit(scope))
+        return None
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()
+
+
+def _too_large(limit: int) -> str:
+    return f"the body may have {limit:,} bytes at most"
+
+
+class _BodyTooLarge(Exception):
+    """More bytes arrive than a request may have."""
+
+
+class _LimitedBody:
+    """Counts the bytes of a body as they arrive; its length header may lie."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self.limit = limit
+        self._num_bytes = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._num_bytes += len(message.get("body", b""))
+        if self._num_bytes > self.limit:
+            raise _BodyTooLarge
+        return message

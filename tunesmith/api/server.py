@@ -1,0 +1,66 @@
+"""The server process."""
+
+import ipaddress
+import logging
+
+import uvicorn
+
+from tunesmith.api.app import create_app
+from tunesmith.errors import RecipeInvalid
+from tunesmith.service.config import ServiceConfig
+from tunesmith.service.services import Services
+
+_SECONDS_TO_FINISH = 3  # for answers under way when the server is asked to stop
+
+
+def check_exposure(config: ServiceConfig) -> None:
+    """Refuse to listen to the world in the clear.
+
+    Raises:
+        RecipeInvalid: beyond loopback without TLS or a proxy that terminates it, or half of TLS.
+    """
+    if (config.tls_certificate is None) != (config.tls_key is None):
+        raise RecipeInvalid("TLS needs both tls_certificate and tls_key")
+    if _is_loopback(config.host) or config.tls_certificate is not None or config.behind_proxy:
+        return
+    raise RecipeInvalid(
+        f"host {config.host} can be reached by others, and nothing encrypts what they send",
+        hint="set tls_certificate and tls_key, or behind_proxy if a proxy does that",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def address(config: ServiceConfig) -> str:
+    """Where people find the service."""
+    scheme = "https" if config.tls_certificate is not None else "http"
+    return f"{scheme}://{config.host}:{config.port}"
+
+
+def serve(services: Services) -> None:
+    """Answer requests until SIGTERM or SIGINT.
+
+    Raises:
+        RecipeInvalid: the settings would expose it in the clear.
+    """
+    config = services.config
+    check_exposure(config)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    uvicorn.run(
+        create_app(services),
+        host=config.host,
+        port=config.port,
+        ssl_certfile=config.tls_certificate,
+        ssl_keyfile=config.tls_key,
+        proxy_headers=config.behind_proxy,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+        limit_concurrency=1000,
+    )
