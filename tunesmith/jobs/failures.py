@@ -5,9 +5,10 @@ cause of another error ("the file cannot be read").
 """
 
 import errno
+import signal
 from collections.abc import Iterator
 
-from tunesmith.errors import DiskFull, OutOfMemory, TunesmithError
+from tunesmith.errors import DiskFull, OutOfMemory, RunFailed, TunesmithError
 from tunesmith.events import RunErred
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
@@ -17,6 +18,10 @@ _NO_MEMORY_TEXTS = (
     "out of memory",  # and on a GPU
     "std::bad_alloc",
     "can't start new thread",  # for whose stack there is no room
+    "could not create a primitive",  # oneDNN says no more of it
+    "could not execute a primitive",
+    "cannot map zero-fill pages",  # of a library that is being loaded
+    "failed to map segment",
 )
 _TRAINS = ("train", "preflight")
 
@@ -30,13 +35,13 @@ def failure_of(error: Exception, *, kind: str) -> TunesmithError | None:
             hint="free space, then resume" if kind == "train" else "free space, then try again",
         )
     if any(_is_lack_of_memory(cause) for cause in causes):
-        return OutOfMemory(
-            "the machine ran out of memory, or the job reached its limit",
-            hint="lower training.batch_size (and raise gradient_accumulation) or data.max_length"
-            if kind in _TRAINS
-            else "allow the job more memory",
-        )
+        return _out_of_memory("the machine ran out of memory, or the job reached its limit", kind)
     return error if isinstance(error, TunesmithError) else None
+
+
+def _out_of_memory(message: str, kind: str) -> OutOfMemory:
+    of_training = "lower training.batch_size (and raise gradient_accumulation) or data.max_length"
+    return OutOfMemory(message, hint=of_training if kind in _TRAINS else "allow it more memory")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -57,7 +62,8 @@ def _is_lack_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY_TEXTS)
+    foreign = isinstance(error, RuntimeError | ImportError)
+    return foreign and any(text in str(error) for text in _NO_MEMORY_TEXTS)
 
 
 def event_of(error: Exception, failure: TunesmithError | None) -> RunErred:
@@ -76,3 +82,25 @@ def event_of(error: Exception, failure: TunesmithError | None) -> RunErred:
         message=f"unexpected {type(error).__name__}: {first_line}",
         hint="this is a defect of Tunesmith; the log shows where",
     )
+
+
+# Libraries that do not look whether they got the memory they asked for crash instead.
+_CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
+
+
+def event_of_death(number: int, *, kind: str, limited: bool) -> RunErred:
+    """What to say of a job of `kind` whose process died of signal `number`, without last words.
+
+    For whoever started the process and did not kill it; `limited` is whether it had a limit on its
+    memory. The system kills with SIGKILL where memory runs out.
+    """
+    name = signal.Signals(number).name
+    if number == signal.SIGKILL:
+        cause = "as the system does when memory runs out"
+    elif number in _CRASHES and limited:
+        cause = "as libraries do that reach the limit of memory"
+    else:
+        crashed = RunFailed(f"the process died of {name}", hint="look at the log, then report it")
+        return event_of(crashed, crashed)
+    failure = _out_of_memory(f"the process died of {name}, {cause}", kind)
+    return event_of(failure, failure)

@@ -1,5 +1,6 @@
 """How much memory a training run will need, before it starts."""
 
+import resource
 from dataclasses import dataclass
 
 import psutil
@@ -17,7 +18,7 @@ _FRAGMENTATION = 1.15  # the allocator's holes; measured peak / plan was 0.9 to 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Estimated peak, in bytes, by cause, and what the machine has free."""
+    """Estimated peak, in bytes, by cause, and what this process may have."""
 
     weights: float
     trained: float
@@ -70,5 +71,11 @@ def plan_memory(
         activations=batch_tokens * config.num_hidden_layers * per_token_layer * size,
         head=head,
         process=_PROCESS_BYTES,
-        available=float(psutil.virtual_memory().available),
+        available=float(min(psutil.virtual_memory().available, _limit_bytes())),
     )
+
+
+def _limit_bytes() -> float:
+    """What this process may take in all, as whoever started it set by `prlimit`."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return float("inf") if soft == resource.RLIM_INFINITY else soft
