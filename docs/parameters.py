@@ -26,6 +26,8 @@ GROUPS: dict[str, type[BaseModel]] = {
     "training.scheduler: {kind: polynomial}": training.PolynomialSchedule,
     "training.scheduler: {kind: cosine-restarts}": training.CosineRestartsSchedule,
     "checkpoint": training.CheckpointConfig,
+    "trackers[]: {kind: mlflow | wandb}": training.ServerTracker,
+    "trackers[]: {kind: trackio | comet}": training.ProjectTracker,
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith.data.job import ImportJob, PreviewJob
 from tunesmith.events import Emit
-from tunesmith.jobs.folder import Outcome
+from tunesmith.jobs.folder import EVENTS, Outcome
 from tunesmith.jobs.spec import JobSpec
 from tunesmith.modeling.job import PullJob
 from tunesmith.schema import as_json
@@ -42,10 +42,10 @@ def run_stage(job: JobSpec, around: Surroundings) -> Outcome:
 
 def _train(job: TrainJob, around: Surroundings) -> Outcome:
     from tunesmith.training.stage import run_training
+    from tunesmith.training.trackers.follow import tracking
 
-    manifest = run_training(
-        job, around.folder, emit=around.emit, stop=around.stop, plan=around.plan
-    )
+    with tracking(job, around.folder, events=around.folder / EVENTS, emit=around.emit) as emit:
+        manifest = run_training(job, around.folder, emit=emit, stop=around.stop, plan=around.plan)
     return Outcome(kind=job.kind, artifact=str(around.folder / RESULT), digest=manifest.digest)
 
 

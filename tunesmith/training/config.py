@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt
 
 from tunesmith.data.config import DataConfig
 from tunesmith.modeling.config import (
@@ -96,12 +96,54 @@ class CheckpointConfig(Strict):
     keep: PositiveInt | Literal["all"] = setting(3, "newest checkpoints kept, or all", band=(1, 20))
 
 
+class TensorboardTracker(Strict):
+    """Event files in the run's folder, which TensorBoard reads."""
+
+    kind: Literal["tensorboard"] = "tensorboard"
+
+
+class ProjectTracker(Strict):
+    """Trackers that sort runs by project. Keys and accounts come from their own environment."""
+
+    kind: Literal["trackio", "comet"]
+    project: str = setting("tunesmith", "what the tracker files the run under", min_length=1)
+
+
+class ServerTracker(Strict):
+    """Trackers whose server can be chosen."""
+
+    kind: Literal["mlflow", "wandb"]
+    project: str = setting(
+        "tunesmith", "project, or MLflow's experiment, that the run is filed under", min_length=1
+    )
+    uri: str | None = setting(
+        None, "address of the server; null is what the tracker's own environment says"
+    )
+
+
+TrackerConfig = Annotated[
+    Annotated[TensorboardTracker | ProjectTracker | ServerTracker, Field(discriminator="kind")],
+    BeforeValidator(_from_word),
+]
+
+
+def _each_once(trackers: list[TrackerConfig]) -> list[TrackerConfig]:
+    if len({tracker.kind for tracker in trackers}) < len(trackers):
+        raise ValueError("each tracker may be named once")
+    return trackers
+
+
 # What `auto` stands for, by method (F69, F70).
 _AUTO_MIN_RATE_RATIO = {"lora": 0.1, "full": 1e-5}
 _AUTO_WARMUP_RATIO = {"lora": 0.01, "full": 0.1}
 
 # Settings that may differ between two runs of the same bytes.
-_CHANGES_NO_WEIGHT: Any = {"name": True, "checkpoint": True, "data": {"max_damaged_percent"}}
+_CHANGES_NO_WEIGHT: Any = {
+    "name": True,
+    "checkpoint": True,
+    "trackers": True,
+    "data": {"max_damaged_percent"},
+}
 
 
 class TrainConfig(Strict):
@@ -115,6 +157,9 @@ class TrainConfig(Strict):
     method: MethodConfig = setting(LoraConfig(), "what becomes trainable")
     training: TrainingConfig = setting(TrainingConfig(), "how the weights are moved")
     checkpoint: CheckpointConfig = setting(CheckpointConfig(), "what is kept of the way")
+    trackers: Annotated[list[TrackerConfig], AfterValidator(_each_once)] = setting(
+        [], "where metrics are sent as well: tensorboard, mlflow, trackio, wandb, comet"
+    )
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto", "number format of products; auto is bf16 where the hardware multiplies it fast"
     )
