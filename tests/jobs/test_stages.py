@@ -18,7 +18,7 @@ from tunesmith.artifacts import commit_folder, read_manifest
 from tunesmith.data.job import PreviewJob
 from tunesmith.errors import DatasetRejected, FetchFailed, ModelRejected, NotFound, RecipeInvalid
 from tunesmith.events import Event, counting
-from tunesmith.jobs.failures import event_of_death, failure_of
+from tunesmith.jobs.failures import failure_of
 from tunesmith.jobs.folder import OUTCOME, read_outcome
 from tunesmith.jobs.run import run_job
 from tunesmith.jobs.spec import read_spec
@@ -239,9 +239,3 @@ def test_what_a_dataset_quotes_is_not_taken_for_a_full_disk() -> None:
     quoted = DatasetRejected("row 3: 'No space left on device' is no conversation")
     assert failure_of(quoted, kind="import") is quoted
     assert failure_of(KeyError("x"), kind="import") is None
-
-
-def test_deaths_without_last_words() -> None:
-    assert event_of_death(9, kind="train", limited=False).reason == "out_of_memory"
-    assert event_of_death(6, kind="train", limited=True).reason == "out_of_memory"
-    assert event_of_death(11, kind="train", limited=False).reason == "defect"

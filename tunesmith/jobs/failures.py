@@ -5,10 +5,9 @@ cause of another error ("the file cannot be read").
 """
 
 import errno
-import signal
 from collections.abc import Iterator
 
-from tunesmith.errors import DiskFull, OutOfMemory, RunFailed, TunesmithError
+from tunesmith.errors import DiskFull, OutOfMemory, TunesmithError
 from tunesmith.events import RunErred
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
@@ -35,13 +34,14 @@ def failure_of(error: Exception, *, kind: str) -> TunesmithError | None:
             hint="free space, then resume" if kind == "train" else "free space, then try again",
         )
     if any(_is_lack_of_memory(cause) for cause in causes):
-        return _out_of_memory("the machine ran out of memory, or the job reached its limit", kind)
+        of_training = (
+            "lower training.batch_size (and raise gradient_accumulation) or data.max_length"
+        )
+        return OutOfMemory(
+            "the machine ran out of memory, or the job reached its limit",
+            hint=of_training if kind in _TRAINS else "allow it more memory",
+        )
     return error if isinstance(error, TunesmithError) else None
-
-
-def _out_of_memory(message: str, kind: str) -> OutOfMemory:
-    of_training = "lower training.batch_size (and raise gradient_accumulation) or data.max_length"
-    return OutOfMemory(message, hint=of_training if kind in _TRAINS else "allow it more memory")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -82,25 +82,3 @@ def event_of(error: Exception, failure: TunesmithError | None) -> RunErred:
         message=f"unexpected {type(error).__name__}: {first_line}",
         hint="this is a defect of Tunesmith; the log shows where",
     )
-
-
-# Libraries that do not look whether they got the memory they asked for crash instead.
-_CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
-
-
-def event_of_death(number: int, *, kind: str, limited: bool) -> RunErred:
-    """What to say of a job of `kind` whose process died of signal `number`, without last words.
-
-    For whoever started the process and did not kill it; `limited` is whether it had a limit on its
-    memory. The system kills with SIGKILL where memory runs out.
-    """
-    name = signal.Signals(number).name
-    if number == signal.SIGKILL:
-        cause = "as the system does when memory runs out"
-    elif number in _CRASHES and limited:
-        cause = "as libraries do that reach the limit of memory"
-    else:
-        crashed = RunFailed(f"the process died of {name}", hint="look at the log, then report it")
-        return event_of(crashed, crashed)
-    failure = _out_of_memory(f"the process died of {name}, {cause}", kind)
-    return event_of(failure, failure)
