@@ -93,7 +93,8 @@ def test_allowed_rejections_are_listed(tmp_path: Path) -> None:
     version = import_dataset(source, into=tmp_path / "versions", max_rejected_percent=10)
     assert (version.num_examples, version.stats.num_rejected) == (9, 1)
     listed = (version.folder / "rejected.jsonl").read_text()
-    assert json.loads(listed) == {"row": 1, "field": "output", "reason": "is blank"}
+    place = {"row": 1, "place": "sums.jsonl, row 1"}
+    assert json.loads(listed) == {**place, "field": "output", "reason": "is blank"}
 
 
 def test_no_example_at_all_is_refused_whatever_is_allowed(tmp_path: Path) -> None:

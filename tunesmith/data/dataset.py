@@ -23,7 +23,9 @@ from tunesmith.data.formats import (
     detect,
     rename,
 )
-from tunesmith.data.sources import NumberedRow, Row, describe_source, read_rows
+from tunesmith.data.lineage import source_lineage
+from tunesmith.data.sources import NumberedRow, Row, read_files, read_rows
+from tunesmith.data.sources.places import Places
 from tunesmith.data.statistics import DatasetStats, ImportTally
 from tunesmith.data.storage import NumberedExample, stream_examples, write_examples
 from tunesmith.errors import DatasetRejected, NotFound
@@ -70,13 +72,13 @@ def import_dataset(
     max_rejected_percent: float = 0.0,
     deduplicate: Deduplicate | None = None,
     standardize: Standardize | None = None,
-    provenance: Mapping[str, str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
     on_progress: OnProgress = lambda num_rows: None,
 ) -> DatasetVersion:
     """Import `source` as the version folder `into / <version id>`, or find that it is there.
 
     Args:
-        source: a file that `read_rows` reads.
+        source: a file, folder or .zip that `read_rows` reads; its files must be of one format.
         into: the folder of all versions.
         format: a key of `FORMATS`; recognised by the columns if None.
         mapping: columns of the file by field of the format, such as `{"prompt": "question"}`.
@@ -96,9 +98,15 @@ def import_dataset(
     with _staging_folder(into) as staged:
         plan = _plan(source, format=format, mapping=mapping or {}, standardize=standardize)
         tally = _stage(staged, plan, deduplicate=deduplicate, on_progress=on_progress)
-        _check_rejected(tally, source, allowed_percent=max_rejected_percent)
+        _check_rejected(tally, plan.places, allowed_percent=max_rejected_percent)
         stats = tally.stats(plan.detection, columns=plan.columns)
-        lineage = {**_lineage(source, plan, deduplicate), **(provenance or {})}
+        lineage = {
+            **source_lineage(source, plan.places),
+            "format": plan.detection.format,
+            "mapping": dict(plan.mapping),
+            "deduplicate": deduplicate,
+            **(provenance or {}),
+        }
         return _commit(staged, into / tally.version_id, stats, lineage=lineage)
 
 
@@ -167,6 +175,7 @@ class _Plan:
     """How to read one source."""
 
     rows: Iterator[NumberedRow]
+    places: Places
     detection: Detection
     mapping: Mapping[str, str]
     standardize: Standardize
@@ -190,19 +199,37 @@ def _plan(
 ) -> _Plan:
     if format is not None:
         schema.choose(FORMATS, format, what="format")  # pyright: ignore[reportArgumentType]
-    rows = read_rows(source)
+    places = Places()
+    rows = read_rows(source, on_file=places.begin)
     sample = _first_rows(rows)
     try:
         check_mapping(mapping, columns={column for _, row in sample for column in row})
         if format is None:
             detection = detect([rename(row, mapping) for _, row in sample])
+            _check_same_format(source, detection, mapping=mapping)
         else:
             detection = Detection(format, "chosen by the user")
     except DatasetRejected as error:
         raise DatasetRejected(f"{source.name}: {error.message}", hint=error.hint) from error
     if standardize is None:
         standardize = partial(rename, mapping=mapping)
-    return _Plan(chain(sample, rows), detection, mapping, standardize)
+    return _Plan(chain(sample, rows), places, detection, mapping, standardize)
+
+
+def _check_same_format(source: Path, detection: Detection, *, mapping: Mapping[str, str]) -> None:
+    """Refuse a source whose files are of several formats: rows of one might be read as another.
+
+    Raises:
+        DatasetRejected: naming the file that differs.
+    """
+    for name, rows in islice(read_files(source), 1, None):
+        first = [rename(row, mapping) for _, row in _first_rows(rows)]
+        found = detect(first).format if first else detection.format
+        if found != detection.format:
+            raise DatasetRejected(
+                f"{name} has the format {found}, the files before it {detection.format}",
+                hint="import it on its own, or choose one --format for all",
+            )
 
 
 def _first_rows(rows: Iterator[NumberedRow]) -> list[NumberedRow]:
@@ -224,7 +251,8 @@ def _stage(
     with (folder / _REJECTED).open("w", encoding="utf-8") as rejected:
 
         def leave_out(row: int, field: str, reason: str) -> None:
-            record = {"row": row, "field": field, "reason": reason}
+            place = plan.places.sentence(row)
+            record = {"row": row, "place": place, "field": field, "reason": reason}
             rejected.write(json.dumps(record, ensure_ascii=False) + "\n")
 
         def drop(row: int, first: int) -> None:
@@ -268,11 +296,11 @@ def _source_field(field: str, mapping: Mapping[str, str]) -> str:
     return mapping.get(name, name) + field[len(name) :]
 
 
-def _check_rejected(tally: ImportTally, source: Path, *, allowed_percent: float) -> None:
+def _check_rejected(tally: ImportTally, places: Places, *, allowed_percent: float) -> None:
     if tally.first_rejected is None:
         return
     row, error = tally.first_rejected
-    where = f"{source.name}, row {row}: {error}"
+    where = f"{places.sentence(row)}: {error}"
     counts = f"{tally.num_rejected} of {tally.num_rows} rows are no examples"
     if tally.num_rejected == tally.num_rows:
         raise DatasetRejected(f"{where}; all {counts}", hint="choose another format or mapping")
@@ -281,19 +309,6 @@ def _check_rejected(tally: ImportTally, source: Path, *, allowed_percent: float)
             f"{where}; {counts}, {allowed_percent:g} % are allowed",
             hint="mend them, or pass --allow-rejected PERCENT to import without them",
         )
-
-
-def _lineage(source: Path, plan: _Plan, deduplicate: Deduplicate | None) -> dict[str, Any]:
-    info = describe_source(source)
-    return {
-        "source": source.name,
-        "source_sha256": artifacts.sha256_file(source),
-        "encoding": info.encoding,
-        "compression": info.compression,
-        "format": plan.detection.format,
-        "mapping": dict(plan.mapping),
-        "deduplicate": deduplicate,
-    }
 
 
 def _move_files(source: Path, target: Path) -> None:
