@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -199,45 +199,49 @@ def _plan(
 ) -> _Plan:
     if format is not None:
         schema.choose(FORMATS, format, what="format")  # pyright: ignore[reportArgumentType]
-    places = Places()
-    rows = read_rows(source, on_file=places.begin)
-    sample = _first_rows(rows)
-    try:
-        check_mapping(mapping, columns={column for _, row in sample for column in row})
-        if format is None:
-            detection = detect([rename(row, mapping) for _, row in sample])
-            _check_same_format(source, detection, mapping=mapping)
-        else:
-            detection = Detection(format, "chosen by the user")
-    except DatasetRejected as error:
-        raise DatasetRejected(f"{source.name}: {error.message}", hint=error.hint) from error
+    detection = _recognise(source, format=format, mapping=mapping)
     if standardize is None:
         standardize = partial(rename, mapping=mapping)
-    return _Plan(chain(sample, rows), places, detection, mapping, standardize)
+    places = Places()
+    rows = read_rows(source, on_file=places.begin)
+    return _Plan(rows, places, detection, mapping, standardize)
 
 
-def _check_same_format(source: Path, detection: Detection, *, mapping: Mapping[str, str]) -> None:
-    """Refuse a source whose files are of several formats: rows of one might be read as another.
+def _recognise(source: Path, *, format: str | None, mapping: Mapping[str, str]) -> Detection:
+    """The format of every file of `source`: rows of one must not be read as those of another.
 
     Raises:
-        DatasetRejected: naming the file that differs.
+        DatasetRejected: naming the file that has no format, another format, or lacks a column.
     """
-    for name, rows in islice(read_files(source), 1, None):
-        first = [rename(row, mapping) for _, row in _first_rows(rows)]
-        found = detect(first).format if first else detection.format
-        if found != detection.format:
+    recognised: Detection | None = None
+    for name, rows in read_files(source):
+        sample = _first_rows(rows)
+        if not sample:
+            continue
+        try:
+            check_mapping(mapping, columns={column for row in sample for column in row})
+            if format is None:
+                found = detect([rename(row, mapping) for row in sample])
+            else:
+                found = Detection(format, "chosen by the user")
+        except DatasetRejected as error:
+            raise DatasetRejected(f"{name}: {error.message}", hint=error.hint) from error
+        recognised = recognised or found
+        if found.format != recognised.format:
             raise DatasetRejected(
-                f"{name} has the format {found}, the files before it {detection.format}",
+                f"{name} has the format {found.format}, the files before it {recognised.format}",
                 hint="import it on its own, or choose one --format for all",
             )
+    # Reading refuses a source without a row.
+    return recognised or Detection("text", "there are no rows")
 
 
-def _first_rows(rows: Iterator[NumberedRow]) -> list[NumberedRow]:
+def _first_rows(rows: Iterator[NumberedRow]) -> list[Row]:
     """Enough rows to recognise a format by, and not so many that huge ones fill the memory."""
-    sample: list[NumberedRow] = []
+    sample: list[Row] = []
     num_characters = 0
-    for number, row in islice(rows, _NUM_SAMPLED_ROWS):
-        sample.append((number, row))
+    for _, row in islice(rows, _NUM_SAMPLED_ROWS):
+        sample.append(row)
         num_characters += sum(len(value) for value in row.values() if isinstance(value, str))
         if num_characters > _MAX_SAMPLED_CHARACTERS:
             break

@@ -1,17 +1,20 @@
-"""A path, an address, a hub id or a file in an object store becomes a local file."""
+"""What lies elsewhere becomes local: a web address, or a file or folder on a hub or in a store."""
 
 # fsspec ships no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, cast
 from urllib.parse import unquote
 
+from tunesmith.data.sources import READERS
 from tunesmith.data.sources.addresses import Resolve, checked_url, resolve_host
 from tunesmith.data.sources.datafile import one_line
+from tunesmith.data.sources.folders import choose_files
 from tunesmith.data.sources.web import WebLimits, check_disk, download
 from tunesmith.errors import DatasetRejected, FetchFailed, NotFound, TunesmithError
 
@@ -26,17 +29,19 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class LocalSource:
-    """A file to read, and where it came from.
+    """A file or folder to read, and where it came from.
 
     Attributes:
-        path: the file.
+        path: the file or folder.
         origin: the reference as it may be recorded: without a query, which may hold a secret.
-        revision: the commit of a file from the hub, or nothing.
+        revision: the commit on the hub, or nothing.
+        left_out: files of a remote folder that are none of rows and were not fetched.
     """
 
     path: Path
     origin: str
     revision: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class Hub(Protocol):
@@ -49,7 +54,13 @@ class Hub(Protocol):
     def get_paths_info(
         self, repo_id: str, paths: list[str], *, revision: str, repo_type: str
     ) -> Any:
-        """Facts of files, each with its `size`."""
+        """Facts of files and folders, each with its `path`; files have a `size`."""
+        ...
+
+    def list_repo_tree(
+        self, repo_id: str, path_in_repo: str, *, recursive: bool, revision: str, repo_type: str
+    ) -> Any:
+        """The facts of what is below a folder."""
         ...
 
     def hf_hub_download(
@@ -72,11 +83,12 @@ def fetch_source(
     resolve: Resolve = resolve_host,
     hub: Hub | None = None,
 ) -> LocalSource:
-    """Make a local file of `reference`.
+    """Make a local file or folder of `reference`.
 
     Args:
         reference: a path, which is returned as it is; `http(s)://HOST/FILE`;
-            `hf://datasets/OWNER/NAME@REVISION/FILE`; or a file in one of `OBJECT_STORES`.
+            `hf://datasets/OWNER/NAME@REVISION/PATH`; or a path in one of `OBJECT_STORES`. A
+            path may be that of a folder.
         into: an existing, empty folder for what is fetched.
         limits: on size and time, and whether private addresses may be reached.
         resolve: looks up hosts.
@@ -100,9 +112,7 @@ def fetch_source(
     if scheme == "hf":
         return _fetch_from_hub(reference, into=into, limits=limits, hub=hub)
     if scheme in OBJECT_STORES and "::" not in reference:
-        target = into / _file_name(reference)
-        _fetch_from_store(reference, target, limits=limits)
-        return LocalSource(target, origin=reference.partition("?")[0])
+        return _fetch_from_store(reference, into=into, limits=limits)
     raise DatasetRejected(
         f"{one_line(reference.partition('?')[0])}: addresses of this kind are not fetched",
         hint=f"there are: https, hf, {', '.join(OBJECT_STORES)}",
@@ -110,7 +120,7 @@ def fetch_source(
 
 
 def _file_name(path: str) -> str:
-    return harmless_name(unquote(path).rpartition("/")[2])
+    return harmless_name(unquote(path).rstrip("/").rpartition("/")[2])
 
 
 def harmless_name(name: str) -> str:
@@ -119,18 +129,37 @@ def harmless_name(name: str) -> str:
     return re.sub(r"[^\w.() -]", "_", name)[-60:].lstrip(".- ") or "source"
 
 
+def _choose(
+    sizes: Mapping[str, int], *, shown: str, into: Path, limits: WebLimits
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files of a remote folder to fetch and those to leave out, of names below it with sizes.
+
+    Raises:
+        DatasetRejected: as `choose_files`, a name leads out of the folder, or they are too large.
+        NotEnoughResources: the disk is too small.
+    """
+    chosen = choose_files(sizes, kinds=READERS, where=shown)
+    for name in chosen.files:
+        if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts:
+            raise DatasetRejected(
+                f"{shown}: the name {one_line(name)} leads out of the folder", hint="rename it"
+            )
+    _check_size(shown, sum(sizes[name] for name in chosen.files), into=into, limits=limits)
+    return chosen.files, chosen.left_out
+
+
 # --- the hub ---------------------------------------------------------------------------------
 
 
 def _fetch_from_hub(
     reference: str, *, into: Path, limits: WebLimits, hub: Hub | None
 ) -> LocalSource:
-    """A file of a dataset at a commit; a branch or tag is resolved to one first.
+    """A file or folder of a dataset at a commit; a branch or tag is resolved to one first.
 
-    Only the file is fetched. Loading scripts are never run: there is no code that could.
+    Only data files are fetched. Loading scripts are never run: there is no code that could.
 
     Raises:
-        DatasetRejected: the address names no file, or one that is too large.
+        DatasetRejected: the address names no file or folder, or one that is too large.
         NotFound: the dataset has no such file.
         FetchFailed: the hub cannot be reached or refuses.
     """
@@ -138,25 +167,40 @@ def _fetch_from_hub(
     match = _HUB.fullmatch(reference)
     if match is None or ".." in match[3].split("/"):
         raise DatasetRejected(
-            f"{shown} is not an address of a file on the hub",
-            hint="write hf://datasets/OWNER/NAME@REVISION/FILE",
+            f"{shown} is not an address of a file or folder on the hub",
+            hint="write hf://datasets/OWNER/NAME@REVISION/PATH",
         )
-    name, revision, file = match[1], match[2], match[3]
+    name, revision, path = match[1], match[2], match[3].rstrip("/")
     hub = hub or _default_hub()
+    left_out: tuple[str, ...] = ()
     try:
         if revision is None or not _COMMIT.fullmatch(revision):
             revision = str(hub.dataset_info(name, revision=revision).sha)
-        facts = hub.get_paths_info(name, [file], revision=revision, repo_type="dataset")
-        if not facts or getattr(facts[0], "size", None) is None:
+        at = {"revision": revision, "repo_type": "dataset"}
+        facts = hub.get_paths_info(name, [path], **at)
+        if not facts:
             raise NotFound(f"{shown}: the dataset has no such file", hint="check the path")
-        _check_size(shown, facts[0].size, into=into, limits=limits)
-        path = hub.hf_hub_download(
-            name, file, revision=revision, repo_type="dataset", local_dir=into
-        )
+        files = [path]
+        if _is_file(facts[0]):
+            _check_size(shown, facts[0].size, into=into, limits=limits)
+        else:
+            tree = hub.list_repo_tree(name, path, recursive=True, **at)
+            sizes = {
+                each.path.removeprefix(f"{path}/"): each.size for each in tree if _is_file(each)
+            }
+            chosen, left_out = _choose(sizes, shown=shown, into=into, limits=limits)
+            files = [f"{path}/{file}" for file in chosen]
+        for file in files:
+            hub.hf_hub_download(name, file, local_dir=into, **at)
     except (OSError, ValueError) as error:  # what the hub raises is among these
         reason = one_line(error) or type(error).__name__
         raise FetchFailed(f"{shown}: {reason}", hint="check name, revision and access") from error
-    return LocalSource(Path(path), f"hf://datasets/{name}@{revision}/{file}", revision=revision)
+    origin = f"hf://datasets/{name}@{revision}/{path}"
+    return LocalSource(into / path, origin, revision=revision, left_out=left_out)
+
+
+def _is_file(facts: Any) -> bool:
+    return getattr(facts, "size", None) is not None
 
 
 def _default_hub() -> Hub:
@@ -168,22 +212,26 @@ def _default_hub() -> Hub:
 # --- object stores ---------------------------------------------------------------------------
 
 
-def _fetch_from_store(reference: str, target: Path, *, limits: WebLimits) -> None:
+def _fetch_from_store(reference: str, *, into: Path, limits: WebLimits) -> LocalSource:
     import fsspec  # only here: it takes a while to import
 
-    shown = one_line(reference.partition("?")[0])
+    origin = reference.partition("?")[0]
+    shown = one_line(origin)
+    target = into / _file_name(reference)
+    left_out: tuple[str, ...] = ()
     try:
         store, path = fsspec.url_to_fs(reference)
         facts = store.info(path)
-        if facts["type"] != "file":
-            raise NotFound(f"{shown} is not a file", hint="import one file at a time")
-        _check_size(shown, facts["size"] or 0, into=target.parent, limits=limits)
-        with store.open(path, "rb") as source, target.open("xb") as file:
-            num_bytes = 0
-            while chunk := source.read(_CHUNK_BYTES):
-                num_bytes += len(chunk)
-                _check_size(shown, num_bytes, into=None, limits=limits)
-                file.write(chunk)
+        if facts["type"] == "file":
+            _check_size(shown, facts["size"] or 0, into=into, limits=limits)
+            wanted = {path: target}
+        else:
+            found = store.find(path, detail=True)
+            below = {name.removeprefix(path).lstrip("/"): name for name in found}
+            sizes = {name: found[full]["size"] or 0 for name, full in below.items()}
+            files, left_out = _choose(sizes, shown=shown, into=into, limits=limits)
+            wanted = {below[name]: target / name for name in files}
+        _copy(store, wanted, shown=shown, limits=limits)
     except ImportError as error:
         raise FetchFailed(f"{shown}: {one_line(error)}", hint="install that package") from error
     except FileNotFoundError as error:
@@ -193,6 +241,18 @@ def _fetch_from_store(reference: str, target: Path, *, limits: WebLimits) -> Non
     except Exception as error:  # every store raises its own: of access, of the network, of names
         reason = one_line(error) or type(error).__name__
         raise FetchFailed(f"{shown}: {reason}", hint="check address and access") from error
+    return LocalSource(target, origin, left_out=left_out)
+
+
+def _copy(store: Any, wanted: Mapping[str, Path], *, shown: str, limits: WebLimits) -> None:
+    num_bytes = 0
+    for path, target in wanted.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with store.open(path, "rb") as source, target.open("xb") as file:
+            while chunk := source.read(_CHUNK_BYTES):
+                num_bytes += len(chunk)
+                _check_size(shown, num_bytes, into=None, limits=limits)
+                file.write(chunk)
 
 
 def _check_size(shown: str, num_bytes: int, *, into: Path | None, limits: WebLimits) -> None:
