@@ -26,9 +26,11 @@ def _figures(view: "DatasetView") -> list[tuple[str, str]]:
         ("rejected", _listed_in_file(stats.num_rejected)),
         ("dropped", _listed_in_file(stats.num_dropped)),
         ("duplicates", f"{stats.num_duplicates:,}"),
+        ("left out", ", ".join(view.left_out) or "none"),
         ("folder", view.folder),
     ]
-    return [(word, value) for word, value in figures if (word, value) != ("dropped", "none")]
+    rare = ("dropped", "left out")
+    return [(word, value) for word, value in figures if word not in rare or value != "none"]
 
 
 def _listed_in_file(count: int) -> str:

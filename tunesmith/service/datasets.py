@@ -24,12 +24,14 @@ from tunesmith.training.config import TrainConfig
 
 @dataclass(frozen=True)
 class DatasetView:
-    """A dataset version as lists show it."""
+    """A dataset version as lists show it; `left_out` are files beside those of its source."""
 
     name: str
     version: str
     imported: str
     source: str
+    num_files: int
+    left_out: list[str]
     folder: str
     existed: bool
     stats: DatasetStats
@@ -97,11 +99,14 @@ def find_version(home: Home, reference: str) -> DatasetVersion:
 def view_version(name: str, version: DatasetVersion, *, imported: str = "now") -> DatasetView:
     """`version` as lists show it."""
     manifest = read_manifest(version.folder)
+    lineage = manifest.lineage if manifest else {}
     return DatasetView(
         name=name,
         version=version.id,
         imported=imported,
-        source=str(manifest.lineage.get("source", "")) if manifest else "",
+        source=str(lineage.get("source", "")),
+        num_files=len(lineage.get("files", [])),
+        left_out=lineage.get("left_out", []),
         folder=str(version.folder),
         existed=version.existed,
         stats=version.stats,
