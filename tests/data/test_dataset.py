@@ -93,8 +93,32 @@ def test_allowed_rejections_are_listed(tmp_path: Path) -> None:
     version = import_dataset(source, into=tmp_path / "versions", max_rejected_percent=10)
     assert (version.num_examples, version.stats.num_rejected) == (9, 1)
     listed = (version.folder / "rejected.jsonl").read_text()
-    place = {"row": 1, "place": "sums.jsonl, row 1"}
-    assert json.loads(listed) == {**place, "field": "output", "reason": "is blank"}
+    assert json.loads(listed) == {"row": 1, "field": "output", "reason": "is blank"}
+
+
+def test_what_was_left_out_is_part_of_a_version(tmp_path: Path) -> None:
+    into = tmp_path / "versions"
+    whole = import_dataset(json_lines(tmp_path, GOOD), into=into)
+    source = json_lines(tmp_path, [*GOOD, BAD], "more.jsonl")
+    lossy = import_dataset(source, into=into, max_rejected_percent=10)
+    assert list(read_examples(lossy)) == list(read_examples(whole))
+    assert lossy.id != whole.id
+    assert open_version(lossy.folder).stats.num_rejected == 1
+    assert open_version(whole.folder).stats.num_rejected == 0
+    again = import_dataset(source.rename(tmp_path / "a.jsonl"), into=into, max_rejected_percent=50)
+    assert (again.id, again.existed) == (lossy.id, True)
+
+
+def test_an_import_reports_on_its_own_source(tmp_path: Path) -> None:
+    into = tmp_path / "versions"
+    import_dataset(json_lines(tmp_path, GOOD), into=into)
+    more = [row | {"page": 5} for row in GOOD]
+    source = json_lines(tmp_path, more, "more.jsonl")
+    source.write_text(source.read_text(), encoding="utf-16")
+    again = import_dataset(source, into=into)
+    assert again.existed
+    assert again.stats.ignored_columns == ["page", "source"]
+    assert (again.lineage["source"], again.lineage["encoding"]) == ("more.jsonl", "utf-16-le")
 
 
 def test_no_example_at_all_is_refused_whatever_is_allowed(tmp_path: Path) -> None:

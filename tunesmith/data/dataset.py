@@ -7,24 +7,17 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from tunesmith import artifacts, schema
 from tunesmith.data.deduplicate import Deduplicate, without_duplicates
-from tunesmith.data.formats import (
-    FORMATS,
-    Detection,
-    Format,
-    RowRejected,
-    check_mapping,
-    detect,
-    rename,
-)
+from tunesmith.data.formats import FORMATS, Detection, Format, RowRejected, rename
 from tunesmith.data.lineage import source_lineage
-from tunesmith.data.sources import NumberedRow, Row, read_files, read_rows
+from tunesmith.data.recognise import recognise
+from tunesmith.data.sources import NumberedRow, Row, read_rows
 from tunesmith.data.sources.places import Places
 from tunesmith.data.statistics import DatasetStats, ImportTally
 from tunesmith.data.storage import NumberedExample, stream_examples, write_examples
@@ -36,8 +29,6 @@ OnProgress: TypeAlias = Callable[[int], None]
 
 _DATA, _REJECTED, _STATS = "data.parquet", "rejected.jsonl", "stats.json"
 _SCRATCH = "scratch.parquet"  # gone before the version is committed
-_NUM_SAMPLED_ROWS = 100
-_MAX_SAMPLED_CHARACTERS = 64_000_000
 _PROGRESS_EVERY = 1000
 
 
@@ -46,15 +37,17 @@ class DatasetVersion:
     """An imported dataset version.
 
     Attributes:
-        id: 16 hexadecimal digits of the SHA-256 over its examples in order.
+        id: 16 hexadecimal digits of the SHA-256 over its examples and the rows left out, in order.
         folder: where its files are.
         stats: what the import counted.
+        lineage: what it was made from.
         existed: whether the import found it already there.
     """
 
     id: str
     folder: Path
     stats: DatasetStats
+    lineage: dict[str, Any]
     existed: bool = False
 
     @property
@@ -107,7 +100,7 @@ def import_dataset(
             "deduplicate": deduplicate,
             **(provenance or {}),
         }
-        return _commit(staged, into / tally.version_id, stats, lineage=lineage)
+        return _commit(staged, into / _version_id(staged, tally), stats, lineage=lineage)
 
 
 def derive_version(
@@ -129,7 +122,7 @@ def derive_version(
         return _commit(staged, into / tally.version_id, stats, lineage=lineage)
 
 
-def open_version(folder: Path, *, existed: bool = False) -> DatasetVersion:
+def open_version(folder: Path) -> DatasetVersion:
     """Open a version that was imported.
 
     Raises:
@@ -139,7 +132,7 @@ def open_version(folder: Path, *, existed: bool = False) -> DatasetVersion:
     if manifest is None or manifest.kind != "dataset":
         raise NotFound(f"{folder} is not a dataset version", hint="import the dataset again")
     stats = DatasetStats.model_validate_json((folder / _STATS).read_text("utf-8"))
-    return DatasetVersion(id=folder.name, folder=folder, stats=stats, existed=existed)
+    return DatasetVersion(id=folder.name, folder=folder, stats=stats, lineage=manifest.lineage)
 
 
 def read_examples(version: DatasetVersion) -> Iterator[NumberedExample]:
@@ -155,11 +148,19 @@ def _staging_folder(into: Path) -> Generator[Path]:
         yield Path(temporary)
 
 
+def _version_id(staged: Path, tally: ImportTally) -> str:
+    """That of the examples, unless rows were left out: a version tells which, and why."""
+    if (staged / _REJECTED).stat().st_size == 0:
+        return tally.version_id
+    both = f"{tally.version_id} {artifacts.sha256_file(staged / _REJECTED)}"
+    return sha256(both.encode()).hexdigest()[: len(tally.version_id)]
+
+
 def _commit(
     staged: Path, target: Path, stats: DatasetStats, *, lineage: dict[str, Any]
 ) -> DatasetVersion:
-    if artifacts.is_intact(target):
-        return open_version(target, existed=True)
+    if artifacts.is_intact(target):  # made from this source, or another one that says the same
+        return DatasetVersion(target.name, target, stats, lineage, existed=True)
     artifacts.write_json(staged / _STATS, stats.model_dump())
     artifacts.commit_folder(
         target,
@@ -199,53 +200,12 @@ def _plan(
 ) -> _Plan:
     if format is not None:
         schema.choose(FORMATS, format, what="format")  # pyright: ignore[reportArgumentType]
-    detection = _recognise(source, format=format, mapping=mapping)
+    detection = recognise(source, format=format, mapping=mapping)
     if standardize is None:
         standardize = partial(rename, mapping=mapping)
     places = Places()
     rows = read_rows(source, on_file=places.begin)
     return _Plan(rows, places, detection, mapping, standardize)
-
-
-def _recognise(source: Path, *, format: str | None, mapping: Mapping[str, str]) -> Detection:
-    """The format of every file of `source`: rows of one must not be read as those of another.
-
-    Raises:
-        DatasetRejected: naming the file that has no format, another format, or lacks a column.
-    """
-    recognised: Detection | None = None
-    for name, rows in read_files(source):
-        sample = _first_rows(rows)
-        if not sample:
-            continue
-        try:
-            check_mapping(mapping, columns={column for row in sample for column in row})
-            if format is None:
-                found = detect([rename(row, mapping) for row in sample])
-            else:
-                found = Detection(format, "chosen by the user")
-        except DatasetRejected as error:
-            raise DatasetRejected(f"{name}: {error.message}", hint=error.hint) from error
-        recognised = recognised or found
-        if found.format != recognised.format:
-            raise DatasetRejected(
-                f"{name} has the format {found.format}, the files before it {recognised.format}",
-                hint="import it on its own, or choose one --format for all",
-            )
-    # Reading refuses a source without a row.
-    return recognised or Detection("text", "there are no rows")
-
-
-def _first_rows(rows: Iterator[NumberedRow]) -> list[Row]:
-    """Enough rows to recognise a format by, and not so many that huge ones fill the memory."""
-    sample: list[Row] = []
-    num_characters = 0
-    for _, row in islice(rows, _NUM_SAMPLED_ROWS):
-        sample.append(row)
-        num_characters += sum(len(value) for value in row.values() if isinstance(value, str))
-        if num_characters > _MAX_SAMPLED_CHARACTERS:
-            break
-    return sample
 
 
 def _stage(
@@ -255,8 +215,7 @@ def _stage(
     with (folder / _REJECTED).open("w", encoding="utf-8") as rejected:
 
         def leave_out(row: int, field: str, reason: str) -> None:
-            place = plan.places.sentence(row)
-            record = {"row": row, "place": place, "field": field, "reason": reason}
+            record = {"row": row, "field": field, "reason": reason}
             rejected.write(json.dumps(record, ensure_ascii=False) + "\n")
 
         def drop(row: int, first: int) -> None:
