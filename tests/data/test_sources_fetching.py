@@ -86,7 +86,7 @@ def test_a_file_is_fetched_under_the_name_in_its_address(server: str, tmp_path: 
     source = fetch_source(
         f"{server}/x/my%20data.jsonl?token=secret#top", into=tmp_path, limits=HERE
     )
-    assert source == LocalSource(tmp_path / "my_data.jsonl", f"{server}/x/my%20data.jsonl")
+    assert source == LocalSource(tmp_path / "my data.jsonl", f"{server}/x/my%20data.jsonl")
     assert list(tmp_path.iterdir()) == [source.path]
     assert len(list(read_rows(source.path))) == 1000
 

@@ -56,6 +56,15 @@ class DatasetVersion:
         return self.stats.num_examples
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that is no example, or a repeated one; `field` is its path in the source or empty."""
+
+    row: int
+    field: str
+    reason: str
+
+
 def import_dataset(
     source: Path,
     *,
@@ -133,6 +142,13 @@ def open_version(folder: Path) -> DatasetVersion:
         raise NotFound(f"{folder} is not a dataset version", hint="import the dataset again")
     stats = DatasetStats.model_validate_json((folder / _STATS).read_text("utf-8"))
     return DatasetVersion(id=folder.name, folder=folder, stats=stats, lineage=manifest.lineage)
+
+
+def read_left_out(version: DatasetVersion) -> Iterator[LeftOut]:
+    """The rows of its source that `version` does without, in the order in which they were found."""
+    with (version.folder / _REJECTED).open(encoding="utf-8") as lines:
+        for line in lines:
+            yield LeftOut(**json.loads(line))
 
 
 def read_examples(version: DatasetVersion) -> Iterator[NumberedExample]:

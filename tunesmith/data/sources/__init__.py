@@ -1,6 +1,6 @@
 """Files as rows: a row number as the user would count it, and a dictionary.
 
-- `fetching` makes a local file of an address; `web` and `addresses` are the guarded HTTP under it.
+- `fetching` makes a local file or folder of an address, by `web` (guarded HTTP), `hub` or `stores`.
 - `unpacking` makes files of a path, unpacked while they are read; `folders` says which.
 - `text` makes text of bytes: encodings, line ends, lines.
 - `json_rows`, `tables`, `excel` and `parquet` make rows of a file.

@@ -70,7 +70,7 @@ def choose_in_folder(folder: Path, *, kinds: Collection[str]) -> Chosen:
     Raises:
         DatasetRejected: as `choose_files`, or one is no regular file, or they are too large.
     """
-    shown = one_line(folder.resolve().name)
+    shown = one_line(folder.name or folder.resolve().name)
     chosen = choose_files(_names_below(folder), kinds=kinds, where=shown)
     paths = [folder / name for name in chosen.files]
     for name, path in zip(chosen.files, paths, strict=True):

@@ -61,7 +61,7 @@ def data_files(path: Path, *, kinds: Collection[str]) -> Iterator[DataFile]:
     Raises:
         DatasetRejected: an unknown kind, a damaged or unsafe archive, or one over the limits.
     """
-    name = one_line(path.resolve().name)
+    name = one_line(path.name or path.resolve().name)
     if path.is_dir():
         files = {found: path / found for found in choose_in_folder(path, kinds=kinds).files}
         total = Budget(name, sum(file.stat().st_size for file in files.values()))
