@@ -254,6 +254,8 @@ def prove(folder: Path, *, num_recipes: int, seed: int) -> int:
         num_exact += not found
         for line in found:
             print(f"recipe {num_tried}: {line}\n  {json.dumps(values)}", flush=True)
+        if num_tried % 100 == 0:
+            print(f"{num_exact:,} of {num_tried:,} exact so far", flush=True)
     return num_exact
 
 
