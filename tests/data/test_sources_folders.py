@@ -61,6 +61,18 @@ def test_an_import_lists_every_file_with_its_digest(tmp_path: Path) -> None:
     assert renamed.lineage["source_sha256"] != before
 
 
+def test_files_with_long_names_and_several_encodings(tmp_path: Path) -> None:
+    folder = tmp_path / "chats"
+    parent = folder / ("deep" * 20) / ("deeper" * 10)
+    parent.mkdir(parents=True)
+    for number, encoding in enumerate(("utf-8", "gb18030", "utf-8")):
+        (parent / f"{number}.txt").write_text("我们的数据是在这里的。\n", encoding)
+    version = import_dataset(folder, into=tmp_path / "versions")
+    assert version.lineage["encoding"] == "utf-8, gb18030"
+    names = [file["file"] for file in version.lineage["files"]]
+    assert [name[-6:] for name in names] == ["/0.txt", "/1.txt", "/2.txt"]
+
+
 def test_a_rejected_row_is_named_by_its_file(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "chats", a=rows(1, 5), b=[*rows(6, 7), BLANK])
     with pytest.raises(DatasetRejected, match=r"^chats/b\.jsonl, row 3: `output` is blank; 1 of 8"):

@@ -17,7 +17,7 @@ def source_lineage(source: Path, places: Places) -> dict[str, Any]:
     """
     info = describe_source(source)
     files: list[dict[str, Any]] = [
-        {"file": name, "first_row": row} for name, row in places.first_rows().items()
+        {"file": name, "first_row": row} for name, row in places.first_rows()
     ]
     return {
         "source": source.name,

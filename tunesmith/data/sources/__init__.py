@@ -53,7 +53,7 @@ class SourceInfo:
     Attributes:
         kind: a key of `READERS`.
         compression: `gzip`, `zstd`, `zip`, or nothing.
-        encoding: Python's name of the text encoding, of the first file; nothing for binary kinds.
+        encoding: Python's names of the text encodings of its files; nothing for binary kinds.
         num_files: how many it holds, 1 if it is a file of rows itself.
         left_out: what else a folder or .zip holds; it is not read.
     """
@@ -117,11 +117,15 @@ def describe_source(path: Path) -> SourceInfo:
         DatasetRejected: it cannot be unpacked, or is not text in an encoding that is read.
     """
     with closing(_files(path)) as files:
-        first = next(files)
-        encoding = "" if first.kind in _BINARY else encoding_of(first)
-        num_files = 1 + sum(1 for _ in files)
-    others = left_out(path, kinds=READERS)
-    return SourceInfo(first.kind, first.compression, encoding, num_files, others)
+        found = [
+            (file.kind, file.compression, "" if file.kind in _BINARY else encoding_of(file))
+            for file in files
+        ]
+    kind, compression, _ = found[0]
+    encodings = ", ".join(dict.fromkeys(encoding for *_, encoding in found))
+    return SourceInfo(
+        kind, compression, encodings, len(found), left_out=left_out(path, kinds=READERS)
+    )
 
 
 def stored_files(folder: Path) -> dict[str, Path]:

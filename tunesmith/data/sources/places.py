@@ -20,7 +20,7 @@ class Places:
         index = bisect_left(self._nums_before, row) - 1
         return f"{self._names[index]}, row {row - self._nums_before[index]}"
 
-    def first_rows(self) -> dict[str, int]:
-        """The number of the first row of each file, by its name."""
+    def first_rows(self) -> list[tuple[str, int]]:
+        """The name of each file, and the number of its first row."""
         pairs = zip(self._names, self._nums_before, strict=True)
-        return {name: num_before + 1 for name, num_before in pairs}
+        return [(name, num_before + 1) for name, num_before in pairs]

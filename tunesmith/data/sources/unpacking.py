@@ -34,6 +34,7 @@ from tunesmith.errors import DatasetRejected, TunesmithError
 
 MAX_RATIO = 200  # JSON Lines shrink 5 to 30 times; a bomb of zeros 1000 times
 RATIO_COUNTS_FROM_BYTES = 100_000_000  # below it, any ratio is harmless
+_LONGEST_PATH = 300  # in a message: the end is what tells the files of a folder apart
 _MAX_DIRECTORY_BYTES = 1_000_000  # zipfile holds the whole directory in memory
 
 _NESTED = {*ARCHIVES, *PACKED}
@@ -66,7 +67,7 @@ def data_files(path: Path, *, kinds: Collection[str]) -> Iterator[DataFile]:
         files = {found: path / found for found in choose_in_folder(path, kinds=kinds).files}
         total = Budget(name, sum(file.stat().st_size for file in files.values()))
         for found, file in files.items():
-            shown = f"{name}/{one_line(found)}"
+            shown = f"{name}/{one_line(found, longest=_LONGEST_PATH)}"
             yield from _data_file(file, name=shown, kinds=kinds, budget=total)
     elif path.suffix.lower() == ".zip":
         with path.open("rb") as archive:
