@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format resume-matrix bench bench-data corpus docs lock clean
+.PHONY: help demo test check format resume-matrix exactness bench bench-data corpus docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -39,13 +39,16 @@ format: .venv/dev  ## format the code
 resume-matrix: .venv/dev  ## kill training at many random steps and compare the final bytes
 	@$(BIN)/python -m tests.proofs.resume_matrix
 
+exactness: .venv/dev  ## train 1,000 random recipes and compare them with what was foretold
+	@$(BIN)/python -m tests.proofs.exactness
+
 bench: .venv/runtime  ## benchmarks P1, P2, P3 against TRL: make bench BENCH_DATA=alpaca_en_demo.json
 	@$(BIN)/python -m benchmarks.training --data $(BENCH_DATA)
 
 bench-data: .venv/runtime  ## benchmarks P4, P5: import and tokenize a million rows
 	@$(BIN)/python -m benchmarks.data --base .cache/test-home/models/smollm2-135m
 
-corpus: .venv/dev  ## read 780 malformed files, each in bounds of time and memory
+corpus: .venv/dev  ## read 790 malformed files, each in bounds of time and memory
 	@$(BIN)/python -m tests.corpus.check
 
 docs: .venv/runtime  ## write the parameter tables of docs/recipe.md anew

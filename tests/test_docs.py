@@ -31,6 +31,14 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     commit_folder(stand_in, kind="base-model", write=_write_model)
     rows = [_row(f"say {number}", json.dumps({"n": number})) for number in range(12)]
     (folder / "messages.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "chats" / "old").mkdir(parents=True)
+    for name in ("a.jsonl", "old/b.jsonl"):
+        row = _row(f"what is in {name}?", "a chat")
+        (folder / "chats" / name).write_text(json.dumps(row) + "\n")
+    (folder / "chats" / "README.md").write_text("# Chats\n")
+    tickets = [{"instruction": "open", "output": "opened"}]
+    (folder / "tickets.json").write_text(json.dumps(tickets))
+    (folder / "dataset_info.json").write_text('{"tickets": {"file_name": "tickets.json"}}')
     (folder / "questions.csv").write_text("question,answer\n1+1?,#### 2\n2+2?,#### 4\n")
     (folder / "prompts.txt").write_text("Where is my order?\nSend it back.\n")
     [recipe] = _blocks(ROOT / "docs" / "recipe.md", "yaml")

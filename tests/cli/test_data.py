@@ -1,6 +1,7 @@
 """The commands as a user types them: output, JSON, exit codes, and nothing half-written."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,43 @@ def test_show_reports_trouble_and_use(sums: Run) -> None:
     assert report["runs"] == []
     assert {each["kind"] for each in report["findings"]} >= {"duplicates", "mojibake"}
     assert "nothing suspicious" in sums("data", "show", "sums")
+
+
+def test_a_folder_is_imported_and_reported_file_by_file(run: Run) -> None:
+    Path("lake/sub").mkdir(parents=True)
+    write("lake/b.jsonl", 3)
+    write("lake/sub/c.jsonl", 2, about="product")
+    Path("lake/b.jsonl").write_text(Path("lake/b.jsonl").read_text() + '\n{"prompt": "x", "n": 1}')
+    Path("lake/notes.docx").touch()
+    run("data", "import", "lake", "--name", "lake", exit_code=2)
+    text = run("data", "import", "lake", "--name", "lake", "--allow-rejected", 20)
+    assert "lake, 2 files, utf-8" in text
+    assert "the columns n; the files notes.docx" in text
+    text = run("data", "show", "lake")
+    assert "lake/sub/c.jsonl from row 5 on" in text
+    assert "lake/b.jsonl, row 4  completion  is missing or null" in text
+    report = json.loads(run("data", "show", "lake", "--json"))
+    assert [file["first_row"] for file in report["lineage"]["files"]] == [1, 5]
+    assert report["rows_left_out"][0]["row"] == 4
+
+
+def test_an_entry_is_found_in_the_folder_of_its_dataset_info(run: Run) -> None:
+    Path("dataset_info.json").write_text('{"sums": {"file_name": "rows.json"}}')
+    Path("rows.json").write_text('[{"instruction": "1+1?", "output": "2"}]')
+    run("data", "import", ".", "--entry", "sums", "--name", "sums")
+    assert names() == ["sums"]
+
+
+def test_a_hub_id_is_told_how_to_be_written(run: Run) -> None:
+    message = run("data", "import", "openai/gsm8k", "--name", "x", exit_code=2)
+    assert "there is no file openai/gsm8k" in message
+    assert "hf://datasets/OWNER/NAME@REVISION/FILE" in message
+
+
+def test_a_preview_of_no_row_is_refused(sums: Run, tiny_model: Path) -> None:
+    command = ("data", "preview", "sums", "--model", tiny_model, "--row")
+    assert "row 40" in sums(*command, 40)
+    assert "no example from row 41 on" in sums(*command, 41, exit_code=2)
 
 
 def test_diff_shows_what_changed(sums: Run) -> None:
@@ -163,6 +201,24 @@ def test_the_preflight_as_text_and_as_json(sums: Run, tiny_model: Path) -> None:
     text = sums("train", recipe, "--plan")
     for words in ("trained in all 40 complete", "leakage", "about", "█", "36 of 36 training"):
         assert words in text
+    assert re.search(r"≤ +64  █{40} +40 100\.0%", text)
+    assert open_home().entries("run") == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([{"prompt": "a", "chosen": "b", "rejected": "c"}], "a preference pair is nothing that"),
+        ([{"text": "a", "label": "b"}], "a classified text is nothing that"),
+    ],
+)
+def test_a_recipe_of_data_that_is_not_trained_on_is_refused(
+    run: Run, tiny_model: Path, rows: list[dict[str, str]], sentence: str
+) -> None:
+    Path("others.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    run("data", "import", "others.jsonl", "--name", "others")
+    message = run("train", write_recipe(tiny_model, train="others"), exit_code=2)
+    assert f"dataset others: row 1: {sentence}" in message
     assert open_home().entries("run") == []
 
 

@@ -74,7 +74,9 @@ def _members() -> Iterator[Case]:
     yield Case("folders.zip", _zip(("x/", b""), ("x/a.jsonl", _ROW)), "accepted")
     yield Case("mac.zip", _zip(("a.jsonl", _ROW), ("__MACOSX/._a.jsonl", b"\0")), "accepted")
     yield Case("kinds.zip", _zip(("a.jsonl", _ROW), ("b.csv", b"text\na\n")), place="several kinds")
-    yield Case("readme.zip", _zip(("a.jsonl", _ROW), ("LICENSE", b"MIT")), place="not read")
+    about = [("LICENSE", b"MIT"), ("x/README.md", b"# Data"), ("logo.png", b"\x89PNG")]
+    yield Case("about.zip", _zip(("a.jsonl", _ROW), *about), "accepted")
+    yield Case("only-about.zip", _zip(*about), place="no data file but LICENSE")
     yield Case("no-members.zip", _zip(), place="is empty")
     yield Case("only-folders.zip", _zip(("x/", b"")), place="is empty")
     yield Case("empty-member.zip", _zip(("a.jsonl", b"")), place="is empty")

@@ -11,6 +11,7 @@ from typing import Any
 
 import openpyxl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tests.corpus.case import ROW, Case, Verdict
@@ -189,13 +190,30 @@ def _parquet() -> Iterator[Case]:
     }
     for name, (table, verdict, place) in tables.items():
         yield Case(f"table-{name}.parquet", _written(table), verdict, place)
-    many = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), ["a" * 4_000_000])
-    yield Case("bomb-texts.parquet", _written(pa.table({"text": many})), place="times its size")
+    many = pa.DictionaryArray.from_arrays(pa.array([0] * 4000, pa.int32()), ["a" * 4_000_000])
+    texts = pa.table({"text": many})
     turns = pa.StructArray.from_arrays([many], names=["content"])
-    lists = pa.ListArray.from_arrays(pa.array(range(0, 5001, 2), pa.int32()), turns)
-    yield Case(
-        "bomb-turns.parquet", _written(pa.table({"messages": lists})), place="times its size"
+    pairs, one = (
+        pa.table({"messages": pa.ListArray.from_arrays(pa.array(ends, pa.int32()), turns)})
+        for ends in (range(0, 4001, 2), [0, 0, 4000])
     )
+    for name, table, place in (
+        ("texts", texts, "times its size"),
+        ("turns", pairs, "times its size"),
+        ("one-row", one, "row 2: longer than|times its size"),
+    ):
+        for kind in ("plain", "dictionary"):  # the type that the file gives its column
+            content = _written(table, store_schema=kind == "dictionary")
+            yield Case(f"bomb-{name}-{kind}.parquet", content, place=place)
+    shared: dict[str, Any] = {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"}
+    good = _written(pa.table({"text": ["aa", "ab"]}), **shared)
+    yield Case("prefixes.parquet", good, "accepted")
+    in_list = _written(pa.table({"text": [["aa", "ab"]]}), **shared)
+    yield Case("prefixes-in-list.parquet", in_list, place="DELTA_BYTE_ARRAY")
+    numbers = pa.array(range(2200)).cast(pa.string())
+    alike = pc.binary_join_element_wise("a" * 50_000, numbers, "")
+    bomb = _written(pa.table({"text": alike}), **shared)
+    yield Case("bomb-prefixes.parquet", bomb, place="times its size")
     rows = pa.table({"text": pa.nulls(20_000_000, pa.string())})
     yield Case("bomb-rows.parquet", _written(rows), place="claims")
 
@@ -205,7 +223,7 @@ def _with_bad_text() -> pa.Table:
     return pa.table({"text": pa.Array.from_buffers(pa.string(), 1, buffers)})
 
 
-def _written(table: pa.Table) -> bytes:
+def _written(table: pa.Table, *, store_schema: bool = False, **options: Any) -> bytes:
     content = io.BytesIO()
-    pq.write_table(table, content, compression="zstd", store_schema=False)
+    pq.write_table(table, content, compression="zstd", store_schema=store_schema, **options)
     return content.getvalue()

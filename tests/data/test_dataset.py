@@ -96,6 +96,31 @@ def test_allowed_rejections_are_listed(tmp_path: Path) -> None:
     assert json.loads(listed) == {"row": 1, "field": "output", "reason": "is blank"}
 
 
+def test_what_was_left_out_is_part_of_a_version(tmp_path: Path) -> None:
+    into = tmp_path / "versions"
+    whole = import_dataset(json_lines(tmp_path, GOOD), into=into)
+    source = json_lines(tmp_path, [*GOOD, BAD], "more.jsonl")
+    lossy = import_dataset(source, into=into, max_rejected_percent=10)
+    assert list(read_examples(lossy)) == list(read_examples(whole))
+    assert lossy.id != whole.id
+    assert open_version(lossy.folder).stats.num_rejected == 1
+    assert open_version(whole.folder).stats.num_rejected == 0
+    again = import_dataset(source.rename(tmp_path / "a.jsonl"), into=into, max_rejected_percent=50)
+    assert (again.id, again.existed) == (lossy.id, True)
+
+
+def test_an_import_reports_on_its_own_source(tmp_path: Path) -> None:
+    into = tmp_path / "versions"
+    import_dataset(json_lines(tmp_path, GOOD), into=into)
+    more = [row | {"page": 5} for row in GOOD]
+    source = json_lines(tmp_path, more, "more.jsonl")
+    source.write_text(source.read_text(), encoding="utf-16")
+    again = import_dataset(source, into=into)
+    assert again.existed
+    assert again.stats.ignored_columns == ["page", "source"]
+    assert (again.lineage["source"], again.lineage["encoding"]) == ("more.jsonl", "utf-16-le")
+
+
 def test_no_example_at_all_is_refused_whatever_is_allowed(tmp_path: Path) -> None:
     with pytest.raises(DatasetRejected, match="all 2 of 2 rows are no examples"):
         import_dataset(
@@ -182,7 +207,8 @@ def test_exact_duplicates_are_dropped_on_request(tmp_path: Path) -> None:
         (13, "duplicate of row 4"),
     ]
     plain = import_dataset(json_lines(tmp_path, GOOD, "plain.jsonl"), into=tmp_path / "versions")
-    assert plain.id == version.id
+    assert list(read_examples(plain)) == list(read_examples(version))
+    assert (plain.stats.num_rejected, plain.stats.num_dropped) == (0, 0)
 
 
 def test_near_duplicates_are_dropped_on_request(tmp_path: Path) -> None:

@@ -107,11 +107,11 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(
     assert str(caught.value).startswith(sentence)
 
 
-def test_missing_files_and_folders(tmp_path: Path) -> None:
+def test_missing_files_and_devices(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="there is no file"):
         list(read_rows(tmp_path / "a.json"))
-    with pytest.raises(NotFound, match="is not a file"):
-        list(read_rows(tmp_path))
+    with pytest.raises(NotFound, match="is neither a file nor a folder"):
+        list(read_rows(Path("/dev/null")))
 
 
 @pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])

@@ -10,7 +10,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from tunesmith.data.sources import read_rows
+from tunesmith.data.sources import read_files, read_rows
 from tunesmith.data.sources.fetching import LocalSource, fetch_source, is_remote
 from tunesmith.data.sources.web import WebLimits
 from tunesmith.errors import DatasetRejected, FetchFailed, NotFound
@@ -185,7 +185,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FakeHub:
-    """Holds one file at one commit, which the branch `main` points to."""
+    """Holds a few files at one commit, which the branch `main` points to."""
+
+    FILES = ("x/a.jsonl", "x/.hidden", "x/README.md", "x/logo.png", "x/y/b.jsonl", "z/a.csv")
 
     def dataset_info(self, repo_id: str, *, revision: str | None) -> Any:
         if revision not in (None, "main"):
@@ -196,13 +198,28 @@ class FakeHub:
         self, repo_id: str, paths: list[str], *, revision: str, repo_type: str
     ) -> Any:
         assert revision == COMMIT
-        return [SimpleNamespace(size=len(LINES)) for path in paths if path == "x/a.jsonl"]
+        files = [self._facts(path) for path in paths if path in self.FILES]
+        folders = [SimpleNamespace(path=path) for path in paths if path in ("x", "x/y", "z")]
+        return files + folders
+
+    def list_repo_tree(
+        self, repo_id: str, path_in_repo: str, *, recursive: bool, revision: str, repo_type: str
+    ) -> Any:
+        assert recursive
+        yield SimpleNamespace(path=f"{path_in_repo}/y")
+        for path in self.FILES:
+            if path.startswith(f"{path_in_repo}/"):
+                yield self._facts(path)
+
+    def _facts(self, path: str) -> Any:
+        return SimpleNamespace(path=path, size=len(LINES))
 
     def hf_hub_download(
         self, repo_id: str, filename: str, *, revision: str, repo_type: str, local_dir: Path
     ) -> str:
+        assert filename in self.FILES
         path = local_dir / filename
-        path.parent.mkdir()
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(LINES)
         return str(path)
 
@@ -214,6 +231,15 @@ def test_a_hub_file_is_fetched_at_a_recorded_commit(tmp_path: Path, revision: st
     assert source.origin == f"hf://datasets/owner/name@{COMMIT}/x/a.jsonl"
     assert source.revision == COMMIT
     assert source.path.read_bytes() == LINES
+
+
+def test_a_hub_folder_is_fetched_without_what_holds_no_rows(tmp_path: Path) -> None:
+    source = fetch_source("hf://datasets/owner/name/x/", into=tmp_path, hub=FakeHub())
+    assert source.path == tmp_path / "x"
+    assert source.origin == f"hf://datasets/owner/name@{COMMIT}/x"
+    assert source.left_out == ("README.md", "logo.png")
+    assert [name for name, _ in read_files(source.path)] == ["x/a.jsonl", "x/y/b.jsonl"]
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["a.jsonl", "b.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -248,10 +274,44 @@ def test_a_file_in_a_store_is_fetched(tmp_path: Path) -> None:
     assert source.path.read_bytes() == LINES
     with pytest.raises(NotFound, match="there is no such file"):
         fetch_source("memory://bucket/b.jsonl", into=tmp_path)
-    with pytest.raises(NotFound, match="is not a file"):
-        fetch_source("memory://bucket", into=tmp_path)
     with pytest.raises(DatasetRejected, match="is larger than 10 bytes"):
         fetch_source("memory://bucket/a.jsonl", into=tmp_path, limits=WebLimits(max_bytes=10))
+
+
+def test_a_folder_in_a_store_is_fetched(tmp_path: Path) -> None:
+    store = fsspec.filesystem("memory")
+    for name in ("b.jsonl", "a.jsonl", "x/c.jsonl.gz", "_SUCCESS", ".crc"):
+        store.pipe_file(f"/lake/chats/{name}", LINES)
+    for number, address in enumerate(("memory://lake/chats", "memory://lake/chats/")):
+        into = tmp_path / str(number)
+        into.mkdir()
+        source = fetch_source(address, into=into)
+        assert source == LocalSource(into / "chats", address, left_out=("_SUCCESS",))
+        fetched = {str(path.relative_to(into)) for path in into.rglob("*.*")}
+        assert fetched == {"chats/a.jsonl", "chats/b.jsonl", "chats/x/c.jsonl.gz"}
+
+
+@pytest.mark.parametrize(
+    ("names", "limits", "sentence"),
+    [
+        (["a.jsonl", "b.csv"], HERE, r"several kinds: \.csv \(b\.csv\), \.jsonl \(a\.jsonl\)"),
+        (["a.jsonl", "b.zip"], HERE, r"\(b\.zip\): is an archive"),
+        (["LICENSE"], HERE, "holds no data file but LICENSE"),
+        ([f"{number}.csv" for number in range(1001)], HERE, "more than 1000 files"),
+        (["a.csv", "b.csv"], replace(HERE, max_bytes=20_000), "is larger than 20,000 bytes"),
+        (["a\\..\\b.csv"], HERE, "leads out of the folder"),
+    ],
+)
+def test_folders_that_are_not_fetched(
+    tmp_path: Path, names: list[str], limits: WebLimits, sentence: str
+) -> None:
+    store = fsspec.filesystem("memory")
+    folder = f"/refused/{tmp_path.name}"
+    for name in names:
+        store.pipe_file(f"{folder}/{name}", LINES)
+    with pytest.raises(DatasetRejected, match=sentence):
+        fetch_source(f"memory:/{folder}", into=tmp_path, limits=limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Steps, warm-up and floor are exact (F69, F70, F72)."""
 
+from decimal import Decimal
 from math import ceil
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_every_course_climbs_exactly_and_ends_at_the_floor(
     )
     schedule = make_schedule(config, total_steps=total)
     rates = [schedule.rate(step) for step in range(total)]
-    num_warmup = ceil(warmup_ratio * total)
+    num_warmup = ceil(Decimal(str(warmup_ratio)) * total)
     assert schedule.num_warmup_steps == num_warmup
     for step in range(num_warmup):
         assert rates[step] == pytest.approx(1e-3 * (step + 1) / num_warmup)
@@ -55,6 +56,16 @@ def test_known_values() -> None:
     twice = {"kind": "cosine-restarts", "cycles": 2}
     restarts = make_schedule(_config(scheduler=twice, min_rate_ratio=0, **common), total_steps=9)
     assert restarts.rate(4) == pytest.approx(1), "the second descent begins at the peak"
+
+
+@pytest.mark.parametrize(("ratio", "total", "num_steps"), [(0.07, 100, 7), (0.28, 25, 7)])
+def test_warm_up_is_rounded_up_from_what_the_recipe_says(
+    ratio: float, total: int, num_steps: int
+) -> None:
+    """Not from the product in floating point, which is a little more."""
+    assert ratio * total > num_steps
+    config = _config(warmup_ratio=ratio)
+    assert make_schedule(config, total_steps=total).num_warmup_steps == num_steps
 
 
 @pytest.mark.parametrize(("kind", "rate"), [("lora", 1e-4), ("full", 2e-5)])

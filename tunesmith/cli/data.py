@@ -15,7 +15,11 @@ app.add_typer(data_versions.app)
 @app.command("import")
 def import_(
     source: Annotated[
-        str, typer.Argument(help="A file, or an address: https://, hf://datasets/..., s3://...")
+        str,
+        typer.Argument(
+            help="A file or a folder of files, or an address of them: hf://datasets/..., s3://..., "
+            "or of a file: https://..."
+        ),
     ],
     name: Annotated[str, typer.Option(help="What to call the dataset.")],
     format: Annotated[
@@ -41,7 +45,7 @@ def import_(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a file row by row and keep it as an immutable dataset version."""
+    """Check a source row by row and keep it as an immutable dataset version."""
     from tunesmith.cli import show
     from tunesmith.cli.dataset_views import print_dataset
     from tunesmith.cli.progress import job_progress
@@ -64,6 +68,7 @@ def import_(
         show.print_json(view)
         return
     print_dataset(view)
+    show.say(f"next: tunesmith data show {name}  ·  tunesmith data preview {name}")
 
 
 def _parse_mapping(pairs: list[str]) -> dict[str, str]:

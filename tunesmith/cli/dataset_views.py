@@ -1,12 +1,14 @@
 """Datasets as text."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from tunesmith.data.comparison import ShownExample
     from tunesmith.service.dataset_versions import DiffView, MixView
     from tunesmith.service.datasets import DatasetReport, DatasetView, ExampleView
+
+_NUM_FILES = 10  # shown; --json lists all
 
 
 def print_dataset(view: "DatasetView") -> None:
@@ -21,18 +23,34 @@ def _figures(view: "DatasetView") -> list[tuple[str, str]]:
     state = "already here, reused" if view.existed else view.imported
     figures = [
         ("version", f"{view.version} ({state})"),
+        ("source", _source(view)),
         ("format", f"{stats.format}: {stats.evidence}"),
         ("examples", f"{stats.num_examples:,} of {stats.num_rows:,} rows"),
         ("rejected", _listed_in_file(stats.num_rejected)),
         ("dropped", _listed_in_file(stats.num_dropped)),
         ("duplicates", f"{stats.num_duplicates:,}"),
+        ("not read", _not_read(view)),
         ("folder", view.folder),
     ]
-    return [(word, value) for word, value in figures if (word, value) != ("dropped", "none")]
+    rare = ("source", "dropped", "not read")
+    return [(word, value) for word, value in figures if word not in rare or value != "none"]
+
+
+def _source(view: "DatasetView") -> str:
+    if not view.source:
+        return "none"
+    files = f"{view.num_files:,} files" if view.num_files > 1 else ""
+    return ", ".join(filter(None, (view.source, files, view.encoding)))
 
 
 def _listed_in_file(count: int) -> str:
     return f"{count:,} (rejected.jsonl names each row and reason)" if count else "none"
+
+
+def _not_read(view: "DatasetView") -> str:
+    columns, files = view.stats.ignored_columns, view.left_out
+    parts = [f"the columns {', '.join(columns)}"] if columns else []
+    return "; ".join(parts + ([f"the files {', '.join(files)}"] if files else [])) or "none"
 
 
 def print_report(report: "DatasetReport") -> None:
@@ -40,12 +58,12 @@ def print_report(report: "DatasetReport") -> None:
     from tunesmith.cli import show
 
     view = report.dataset
-    origin = ", ".join(f"{key} {value}" for key, value in report.lineage.items() if value)
     runs = ", ".join(f"{use.name} ({use.run})" for use in report.runs)
     show.figures(
-        [*_figures(view), ("made from", origin), ("used by", runs or "no run")],
+        [*_figures(view), *_origin(report.lineage), ("used by", runs or "no run")],
         title=f"dataset {view.name}",
     )
+    show.say("")
     show.table(
         ["texts of", "number", "characters", "on average", "longest"],
         [
@@ -59,7 +77,9 @@ def print_report(report: "DatasetReport") -> None:
             for role, stats in view.stats.roles.items()
         ],
     )
+    _print_left_out(report)
     found = [each for each in report.findings if each.num_examples]
+    show.say("")
     if not found:
         show.say("nothing suspicious was found")
         return
@@ -71,6 +91,44 @@ def print_report(report: "DatasetReport") -> None:
         ],
     )
     show.say(f"look at one: tunesmith data preview {view.name} --row ROW")
+
+
+def _origin(lineage: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a version was made from and how, beside what is said of it anyway."""
+    said = {"source", "encoding", "format", "left_out", "files"}
+    rows = [
+        (word.replace("_", " "), _in_words(value))
+        for word, value in lineage.items()
+        if value and word not in said
+    ]
+    files = lineage.get("files", [])
+    if len(files) > 1:
+        shown = [f"{file['file']} from row {file['first_row']:,} on" for file in files[:_NUM_FILES]]
+        more = len(files) - len(shown)
+        rows.append(("files", "\n".join([*shown, *([f"and {more:,} more"] if more else [])])))
+    return rows
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={each}" for key, each in cast("dict[str, Any]", value).items())
+    return str(value)
+
+
+def _print_left_out(report: "DatasetReport") -> None:
+    from tunesmith.cli import show
+
+    if not report.rows_left_out:
+        return
+    stats = report.dataset.stats
+    show.say("")
+    show.table(
+        ["left out", "field", "reason"],
+        [(each.place, each.field, each.reason) for each in report.rows_left_out],
+    )
+    more = stats.num_rejected + stats.num_dropped - len(report.rows_left_out)
+    if more:
+        show.say(f"and {more:,} more in {report.dataset.folder}/rejected.jsonl")
 
 
 def _rows(rows: Iterable[int]) -> str:

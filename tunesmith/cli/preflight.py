@@ -19,21 +19,46 @@ def print_preflight(preflight: "Preflight") -> None:
     figures = [*_model(preflight), *_data(preflight), *_cost(preflight)]
     show.figures(figures, title=f"preflight of {preflight.config.name}")
     _print_datasets(preflight)
-    show.say("\nexamples by length, up to so many tokens")
-    for line in bars(_sum(use.report.length_histogram for use in preflight.data)):
-        show.say(line)
+    _print_lengths(preflight)
     for warning in preflight.warnings:
         show.console.print("[yellow]warning:[/yellow] ", end="")
         show.say(warning)
 
 
-def bars(counts: Mapping[int, int]) -> list[str]:
-    """A line for each count, its bar as long as its share of the greatest."""
+def _print_lengths(preflight: "Preflight") -> None:
+    """A histogram by powers of two; a bar that reaches beyond the maximum length stands out."""
+    from tunesmith.cli import show
+
+    reports = [use.report for use in preflight.data]
+    counts = _sum(report.length_histogram for report in reports)
+    longest = max(report.longest for report in reports)
+    max_length = preflight.config.data.max_length
+    num_cut = sum(report.num_truncated + report.num_unusable for report in reports)
+    show.console.print(
+        f"\n[bold]tokens an example[/]  of {counts.total():,} examples, the longest {longest:,}"
+    )
+    for limit, bar in bars(counts).items():
+        is_cut = num_cut and min(limit, longest) > max_length
+        colour = "yellow" if is_cut else "green"
+        share = f"{counts[limit]:>8,} {counts[limit] / counts.total():>6.1%}"
+        show.console.print(f"[cyan]≤{limit:>8,}[/]  [{colour}]{bar:<{_BAR_WIDTH}}[/] {share}")
+    if num_cut:
+        show.say(f"yellow: {num_cut:,} are longer than data.max_length = {max_length:,}, and cut")
+
+
+def bars(counts: Mapping[int, int]) -> dict[int, str]:
+    """A bar for each power of two up to the greatest, as long as its share of the highest count."""
     most = max(counts.values())
-    return [
-        f"{key:>8,} │{'█' * max(1, round(_BAR_WIDTH * count / most))} {count:,}"
-        for key, count in sorted(counts.items())
-    ]
+    first, last = min(counts), max(counts)
+    limits = [1 << exponent for exponent in range(first.bit_length() - 1, last.bit_length())]
+    return {limit: bar(counts.get(limit, 0) / most) for limit in limits}
+
+
+def bar(share: float) -> str:
+    """A bar of up to `_BAR_WIDTH` characters, right to an eighth of one; none only for nothing."""
+    eighths = max(round(share * _BAR_WIDTH * 8), int(share > 0))
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[rest].strip()
 
 
 def _model(preflight: "Preflight") -> list[tuple[str, str]]:
@@ -93,7 +118,8 @@ def _cost(preflight: "Preflight") -> list[tuple[str, str]]:
     return [
         (
             "steps",
-            f"{preflight.total_steps} = {training.epochs} epochs x {preflight.steps_per_epoch} "
+            f"{preflight.total_steps:,} = {training.epochs} "
+            f"{'epoch' if training.epochs == 1 else 'epochs'} x {preflight.steps_per_epoch:,} "
             f"({examples_per_step} examples a step)",
         ),
         (

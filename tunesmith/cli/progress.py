@@ -118,11 +118,28 @@ def counted_progress(description: str) -> Generator[Callable[[int, int | None], 
 
 @contextmanager
 def job_progress(description: str) -> Generator[Emit]:
-    """A listener that shows how far work is that counts what it does."""
-    with counted_progress(description) as advance:
+    """A listener that shows, on a terminal, which phase work is in and how far."""
+    if not console.is_terminal:
+        yield lambda event: None
+        return
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[count]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(description, total=None, count="")
 
         def listener(event: Event) -> None:
-            if isinstance(event, Progressed):
-                advance(event.done, event.total)
+            match event:
+                case PhaseStarted(phase=phase, detail=detail):
+                    words = f"{phase} {detail}".rstrip()
+                    bar.reset(task, description=words, total=None, count="")
+                case Progressed(done=done, total=total, unit=unit):
+                    of = f" of {total:,}" if total else ""
+                    count = f"{done:,}{of} {unit}"
+                    bar.update(task, completed=done, total=total, count=count)
+                case _:
+                    pass
 
         yield listener

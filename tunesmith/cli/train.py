@@ -84,11 +84,13 @@ def preflight(home: "Home", job: "TrainJob", *, as_json: bool = False) -> "Train
     """Plan `job` and say what that came to."""
     from tunesmith.cli import show
     from tunesmith.cli.preflight import print_preflight
+    from tunesmith.cli.progress import job_progress
     from tunesmith.service import engine
 
     stages = engine.load()
-    plan = stages.plan_training(job, runs=home.runs, emit=lambda event: None)
-    report = stages.check_plan(job, plan, emit=lambda event: None)
+    with job_progress("planning") as listener:
+        plan = stages.plan_training(job, runs=home.runs, emit=listener)
+        report = stages.check_plan(job, plan, emit=listener)
     if as_json:
         show.print_json(report)
     else:

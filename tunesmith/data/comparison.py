@@ -59,6 +59,10 @@ def _first(version: DatasetVersion, chosen: NDArray[np.bool_]) -> list[ShownExam
         example for index, example in enumerate(read_examples(version)) if index in wanted
     )
     return [
-        ShownExample(row, [(whose, text[:_SHOWN_CHARACTERS]) for whose, text in texts_of(example)])
+        ShownExample(row, [(whose, _beginning(text)) for whose, text in texts_of(example)])
         for row, example in islice(examples, len(wanted))
     ]
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."

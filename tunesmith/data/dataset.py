@@ -7,23 +7,18 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from tunesmith import artifacts, schema
 from tunesmith.data.deduplicate import Deduplicate, without_duplicates
-from tunesmith.data.formats import (
-    FORMATS,
-    Detection,
-    Format,
-    RowRejected,
-    check_mapping,
-    detect,
-    rename,
-)
-from tunesmith.data.sources import NumberedRow, Row, describe_source, read_rows
+from tunesmith.data.formats import FORMATS, Detection, Format, RowRejected, rename
+from tunesmith.data.lineage import source_lineage
+from tunesmith.data.recognise import recognise
+from tunesmith.data.sources import NumberedRow, Row, read_rows
+from tunesmith.data.sources.places import Places
 from tunesmith.data.statistics import DatasetStats, ImportTally
 from tunesmith.data.storage import NumberedExample, stream_examples, write_examples
 from tunesmith.errors import DatasetRejected, NotFound
@@ -34,8 +29,6 @@ OnProgress: TypeAlias = Callable[[int], None]
 
 _DATA, _REJECTED, _STATS = "data.parquet", "rejected.jsonl", "stats.json"
 _SCRATCH = "scratch.parquet"  # gone before the version is committed
-_NUM_SAMPLED_ROWS = 100
-_MAX_SAMPLED_CHARACTERS = 64_000_000
 _PROGRESS_EVERY = 1000
 
 
@@ -44,21 +37,32 @@ class DatasetVersion:
     """An imported dataset version.
 
     Attributes:
-        id: 16 hexadecimal digits of the SHA-256 over its examples in order.
+        id: 16 hexadecimal digits of the SHA-256 over its examples and the rows left out, in order.
         folder: where its files are.
         stats: what the import counted.
+        lineage: what it was made from.
         existed: whether the import found it already there.
     """
 
     id: str
     folder: Path
     stats: DatasetStats
+    lineage: dict[str, Any]
     existed: bool = False
 
     @property
     def num_examples(self) -> int:
         """How many examples it holds."""
         return self.stats.num_examples
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that is no example, or a repeated one; `field` is its path in the source or empty."""
+
+    row: int
+    field: str
+    reason: str
 
 
 def import_dataset(
@@ -70,13 +74,13 @@ def import_dataset(
     max_rejected_percent: float = 0.0,
     deduplicate: Deduplicate | None = None,
     standardize: Standardize | None = None,
-    provenance: Mapping[str, str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
     on_progress: OnProgress = lambda num_rows: None,
 ) -> DatasetVersion:
     """Import `source` as the version folder `into / <version id>`, or find that it is there.
 
     Args:
-        source: a file that `read_rows` reads.
+        source: a file, folder or .zip that `read_rows` reads; its files must be of one format.
         into: the folder of all versions.
         format: a key of `FORMATS`; recognised by the columns if None.
         mapping: columns of the file by field of the format, such as `{"prompt": "question"}`.
@@ -96,10 +100,16 @@ def import_dataset(
     with _staging_folder(into) as staged:
         plan = _plan(source, format=format, mapping=mapping or {}, standardize=standardize)
         tally = _stage(staged, plan, deduplicate=deduplicate, on_progress=on_progress)
-        _check_rejected(tally, source, allowed_percent=max_rejected_percent)
+        _check_rejected(tally, plan.places, allowed_percent=max_rejected_percent)
         stats = tally.stats(plan.detection, columns=plan.columns)
-        lineage = {**_lineage(source, plan, deduplicate), **(provenance or {})}
-        return _commit(staged, into / tally.version_id, stats, lineage=lineage)
+        lineage = {
+            **source_lineage(source, plan.places),
+            "format": plan.detection.format,
+            "mapping": dict(plan.mapping),
+            "deduplicate": deduplicate,
+            **(provenance or {}),
+        }
+        return _commit(staged, into / _version_id(staged, tally), stats, lineage=lineage)
 
 
 def derive_version(
@@ -121,7 +131,7 @@ def derive_version(
         return _commit(staged, into / tally.version_id, stats, lineage=lineage)
 
 
-def open_version(folder: Path, *, existed: bool = False) -> DatasetVersion:
+def open_version(folder: Path) -> DatasetVersion:
     """Open a version that was imported.
 
     Raises:
@@ -131,7 +141,14 @@ def open_version(folder: Path, *, existed: bool = False) -> DatasetVersion:
     if manifest is None or manifest.kind != "dataset":
         raise NotFound(f"{folder} is not a dataset version", hint="import the dataset again")
     stats = DatasetStats.model_validate_json((folder / _STATS).read_text("utf-8"))
-    return DatasetVersion(id=folder.name, folder=folder, stats=stats, existed=existed)
+    return DatasetVersion(id=folder.name, folder=folder, stats=stats, lineage=manifest.lineage)
+
+
+def read_left_out(version: DatasetVersion) -> Iterator[LeftOut]:
+    """The rows of its source that `version` does without, in the order in which they were found."""
+    with (version.folder / _REJECTED).open(encoding="utf-8") as lines:
+        for line in lines:
+            yield LeftOut(**json.loads(line))
 
 
 def read_examples(version: DatasetVersion) -> Iterator[NumberedExample]:
@@ -147,11 +164,19 @@ def _staging_folder(into: Path) -> Generator[Path]:
         yield Path(temporary)
 
 
+def _version_id(staged: Path, tally: ImportTally) -> str:
+    """That of the examples, unless rows were left out: a version tells which, and why."""
+    if (staged / _REJECTED).stat().st_size == 0:
+        return tally.version_id
+    both = f"{tally.version_id} {artifacts.sha256_file(staged / _REJECTED)}"
+    return sha256(both.encode()).hexdigest()[: len(tally.version_id)]
+
+
 def _commit(
     staged: Path, target: Path, stats: DatasetStats, *, lineage: dict[str, Any]
 ) -> DatasetVersion:
-    if artifacts.is_intact(target):
-        return open_version(target, existed=True)
+    if artifacts.is_intact(target):  # made from this source, or another one that says the same
+        return DatasetVersion(target.name, target, stats, lineage, existed=True)
     artifacts.write_json(staged / _STATS, stats.model_dump())
     artifacts.commit_folder(
         target,
@@ -167,6 +192,7 @@ class _Plan:
     """How to read one source."""
 
     rows: Iterator[NumberedRow]
+    places: Places
     detection: Detection
     mapping: Mapping[str, str]
     standardize: Standardize
@@ -190,31 +216,12 @@ def _plan(
 ) -> _Plan:
     if format is not None:
         schema.choose(FORMATS, format, what="format")  # pyright: ignore[reportArgumentType]
-    rows = read_rows(source)
-    sample = _first_rows(rows)
-    try:
-        check_mapping(mapping, columns={column for _, row in sample for column in row})
-        if format is None:
-            detection = detect([rename(row, mapping) for _, row in sample])
-        else:
-            detection = Detection(format, "chosen by the user")
-    except DatasetRejected as error:
-        raise DatasetRejected(f"{source.name}: {error.message}", hint=error.hint) from error
+    detection = recognise(source, format=format, mapping=mapping)
     if standardize is None:
         standardize = partial(rename, mapping=mapping)
-    return _Plan(chain(sample, rows), detection, mapping, standardize)
-
-
-def _first_rows(rows: Iterator[NumberedRow]) -> list[NumberedRow]:
-    """Enough rows to recognise a format by, and not so many that huge ones fill the memory."""
-    sample: list[NumberedRow] = []
-    num_characters = 0
-    for number, row in islice(rows, _NUM_SAMPLED_ROWS):
-        sample.append((number, row))
-        num_characters += sum(len(value) for value in row.values() if isinstance(value, str))
-        if num_characters > _MAX_SAMPLED_CHARACTERS:
-            break
-    return sample
+    places = Places()
+    rows = read_rows(source, on_file=places.begin)
+    return _Plan(rows, places, detection, mapping, standardize)
 
 
 def _stage(
@@ -268,11 +275,11 @@ def _source_field(field: str, mapping: Mapping[str, str]) -> str:
     return mapping.get(name, name) + field[len(name) :]
 
 
-def _check_rejected(tally: ImportTally, source: Path, *, allowed_percent: float) -> None:
+def _check_rejected(tally: ImportTally, places: Places, *, allowed_percent: float) -> None:
     if tally.first_rejected is None:
         return
     row, error = tally.first_rejected
-    where = f"{source.name}, row {row}: {error}"
+    where = f"{places.sentence(row)}: {error}"
     counts = f"{tally.num_rejected} of {tally.num_rows} rows are no examples"
     if tally.num_rejected == tally.num_rows:
         raise DatasetRejected(f"{where}; all {counts}", hint="choose another format or mapping")
@@ -281,19 +288,6 @@ def _check_rejected(tally: ImportTally, source: Path, *, allowed_percent: float)
             f"{where}; {counts}, {allowed_percent:g} % are allowed",
             hint="mend them, or pass --allow-rejected PERCENT to import without them",
         )
-
-
-def _lineage(source: Path, plan: _Plan, deduplicate: Deduplicate | None) -> dict[str, Any]:
-    info = describe_source(source)
-    return {
-        "source": source.name,
-        "source_sha256": artifacts.sha256_file(source),
-        "encoding": info.encoding,
-        "compression": info.compression,
-        "format": plan.detection.format,
-        "mapping": dict(plan.mapping),
-        "deduplicate": deduplicate,
-    }
 
 
 def _move_files(source: Path, target: Path) -> None:

@@ -1,8 +1,10 @@
 """The import stage: a path or an address becomes a dataset version."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from tunesmith.data.dataset import DatasetVersion, Standardize, import_dataset
 from tunesmith.data.formats.dataset_info import choose_dataset, read_dataset_info
@@ -10,6 +12,8 @@ from tunesmith.data.job import ImportJob
 from tunesmith.data.sources.fetching import fetch_source, harmless_name, is_remote
 from tunesmith.errors import NotFound
 from tunesmith.events import Emit, PhaseStarted, counting
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def run_import(job: ImportJob, *, emit: Emit) -> DatasetVersion:
@@ -41,17 +45,19 @@ def run_import(job: ImportJob, *, emit: Emit) -> DatasetVersion:
 
 @dataclass(frozen=True)
 class _Found:
-    """A local file to import, and what is known of it beforehand."""
+    """A local file or folder to import, and what is known of it beforehand."""
 
     path: Path
-    provenance: dict[str, str] = field(default_factory=dict[str, str])
+    provenance: dict[str, Any] = field(default_factory=dict[str, Any])
     format: str | None = None
     standardize: Standardize | None = None
 
 
 def _locate(job: ImportJob, *, scratch: Path, emit: Emit) -> _Found:
     if job.entry is not None:
-        info = choose_dataset(read_dataset_info(Path(job.source)), job.entry)
+        path = Path(job.source)
+        listing = path / "dataset_info.json" if path.is_dir() else path
+        info = choose_dataset(read_dataset_info(listing), job.entry)
         if info.file is None:
             raise NotFound(
                 f"{job.entry} of {job.source} is on a hub",
@@ -60,9 +66,19 @@ def _locate(job: ImportJob, *, scratch: Path, emit: Emit) -> _Found:
         return _Found(info.file, {"entry": job.entry}, info.format, info.standardize)
     if is_remote(job.source):
         emit(PhaseStarted(phase="fetching"))
-        fetched = fetch_source(job.source, into=scratch)
-        return _Found(fetched.path, {"origin": fetched.origin, "revision": fetched.revision})
+        count = counting(emit, unit="bytes")
+        fetched = fetch_source(job.source, into=scratch, on_progress=count)
+        provenance: dict[str, Any] = {"origin": fetched.origin, "revision": fetched.revision}
+        if fetched.left_out:
+            provenance["left_out"] = list(fetched.left_out)
+        return _Found(fetched.path, provenance)
     path = Path(job.source)
+    if _HUB_ID.fullmatch(job.source) and not path.exists():
+        raise NotFound(
+            f"there is no file {job.source}",
+            hint="check the path; of the hub's datasets, import "
+            "hf://datasets/OWNER/NAME@REVISION/FILE",
+        )
     if not job.name:
         return _Found(path)
     return _Found(named(path, job.name, scratch=scratch), {"source": job.name})

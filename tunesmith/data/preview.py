@@ -9,6 +9,7 @@ import numpy as np
 
 from tunesmith.data.dataset import open_version, read_examples
 from tunesmith.data.job import PreviewJob
+from tunesmith.errors import DatasetRejected
 from tunesmith.text.codec import TextCodec, TrainOn
 from tunesmith.text.conversation import Example
 from tunesmith.text.encoded import ROLES
@@ -48,12 +49,17 @@ def preview_dataset(job: PreviewJob) -> Iterator[ExampleView]:
     Raises:
         NotFound: the dataset's files are gone.
         ModelRejected: the base model cannot be used.
-        DatasetRejected: the chat template refuses an example.
+        DatasetRejected: the chat template refuses an example, or there is none from that row on.
     """
     codec, data = TextCodec.from_folder(Path(job.base)), job.data
     examples = read_examples(open_version(Path(job.dataset)))
     chosen = ((row, example) for row, example in examples if row >= job.first_row)
-    for row, example in islice(chosen, job.limit):
+    shown = list(islice(chosen, job.limit))
+    if not shown:
+        raise DatasetRejected(
+            f"the dataset has no example from row {job.first_row} on", hint="choose a smaller row"
+        )
+    for row, example in shown:
         tokens = preview_tokens(
             codec,
             example,

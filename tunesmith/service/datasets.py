@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tunesmith.artifacts import read_manifest
-from tunesmith.data.dataset import DatasetVersion, open_version, read_examples
+from tunesmith.data.dataset import DatasetVersion, open_version, read_examples, read_left_out
 from tunesmith.data.deduplicate import Deduplicate
 from tunesmith.data.importing import run_import
 from tunesmith.data.job import ImportJob, PreviewJob
 from tunesmith.data.preview import ExampleView, preview_dataset
 from tunesmith.data.quality import Finding, find_trouble
+from tunesmith.data.sources.places import Places
 from tunesmith.data.statistics import DatasetStats
 from tunesmith.events import Emit
 from tunesmith.jobs.folder import JOB
@@ -21,15 +23,20 @@ from tunesmith.service.runs import read_job
 from tunesmith.store.home import Home
 from tunesmith.training.config import TrainConfig
 
+_NUM_LEFT_OUT = 10
+
 
 @dataclass(frozen=True)
 class DatasetView:
-    """A dataset version as lists show it."""
+    """A dataset version as lists show it; `left_out` are files beside those of its source."""
 
     name: str
     version: str
     imported: str
     source: str
+    encoding: str
+    num_files: int
+    left_out: list[str]
     folder: str
     existed: bool
     stats: DatasetStats
@@ -96,12 +103,15 @@ def find_version(home: Home, reference: str) -> DatasetVersion:
 
 def view_version(name: str, version: DatasetVersion, *, imported: str = "now") -> DatasetView:
     """`version` as lists show it."""
-    manifest = read_manifest(version.folder)
+    lineage = version.lineage
     return DatasetView(
         name=name,
         version=version.id,
         imported=imported,
-        source=str(manifest.lineage.get("source", "")) if manifest else "",
+        source=str(lineage.get("source", "")),
+        encoding=lineage.get("encoding", ""),
+        num_files=len(lineage.get("files", [])),
+        left_out=lineage.get("left_out", []),
         folder=str(version.folder),
         existed=version.existed,
         stats=version.stats,
@@ -128,11 +138,25 @@ def runs_using(home: Home, version_id: str) -> list[RunUse]:
 
 
 @dataclass(frozen=True)
+class LeftOutView:
+    """A row that a version does without, and where it is in the version's source."""
+
+    place: str
+    row: int
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class DatasetReport:
-    """A version in full: its counts, what is suspicious about it, where it came from and went."""
+    """A version in full: its counts, what is suspicious about it, where it came from and went.
+
+    Of the rows it does without, the first are here.
+    """
 
     dataset: DatasetView
     findings: list[Finding]
+    rows_left_out: list[LeftOutView]
     lineage: dict[str, Any]
     runs: list[RunUse]
 
@@ -145,13 +169,24 @@ def report_on(home: Home, reference: str) -> DatasetReport:
     """
     entry = home.find("dataset", reference)
     version = find_version(home, reference)
-    manifest = read_manifest(version.folder)
     return DatasetReport(
         dataset=view_version(entry.name, version, imported=entry.since),
         findings=find_trouble(read_examples(version)),
-        lineage=manifest.lineage if manifest else {},
+        rows_left_out=_first_left_out(version),
+        lineage=version.lineage,
         runs=runs_using(home, version.id),
     )
+
+
+def _first_left_out(version: DatasetVersion) -> list[LeftOutView]:
+    places = Places()
+    only = {"file": version.lineage.get("source", ""), "first_row": 1}
+    for file in version.lineage.get("files", [only]):
+        places.begin(file["first_row"] - 1, file["file"])
+    return [
+        LeftOutView(places.sentence(each.row), each.row, each.field, each.reason)
+        for each in islice(read_left_out(version), _NUM_LEFT_OUT)
+    ]
 
 
 def preview(

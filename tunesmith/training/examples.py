@@ -17,7 +17,7 @@ from tunesmith.data.split import take_validation
 from tunesmith.data.token_report import TokenReport
 from tunesmith.data.tokenize import TokenStore, tokenize_dataset
 from tunesmith.errors import DatasetRejected
-from tunesmith.events import Emit, PhaseStarted
+from tunesmith.events import Emit, PhaseStarted, counting
 from tunesmith.text.codec import TextCodec
 from tunesmith.training.job import PinnedDataset, TrainJob
 
@@ -128,15 +128,21 @@ def _sources(job: TrainJob, *, emit: Emit) -> list[_Source]:
     def read(purpose: Purpose, pinned: PinnedDataset) -> _Source:
         emit(PhaseStarted(phase="tokenizing", detail=pinned.reference))
         version = open_version(Path(pinned.folder))
-        store = tokenize_dataset(
-            version,
-            codec,
-            max_length=data.max_length,
-            system_prompt=data.system_prompt,
-            train_on=data.train_on,
-            passages=data.passages,
-            cache=Path(job.cache),
-        )
+        count = counting(emit, unit="examples")
+        try:
+            store = tokenize_dataset(
+                version,
+                codec,
+                max_length=data.max_length,
+                system_prompt=data.system_prompt,
+                train_on=data.train_on,
+                passages=data.passages,
+                cache=Path(job.cache),
+                on_progress=lambda num_done: count(num_done, version.num_examples),
+            )
+        except DatasetRejected as error:
+            message = f"dataset {pinned.reference}: {error.message}"
+            raise DatasetRejected(message, hint=error.hint) from error
         return _Source(purpose, pinned.reference, version, store)
 
     sources = [read("train", pinned) for pinned in job.train]

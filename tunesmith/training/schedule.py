@@ -1,6 +1,7 @@
 """The learning rate of every step, as a pure function of the step. Torch-free."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from math import ceil, cos, pi, sqrt
 
 from tunesmith.training.config import TrainConfig
@@ -64,6 +65,7 @@ def make_schedule(config: TrainConfig, *, total_steps: int, first_step: int = 0)
         peak=training.learning_rate,
         floor=training.learning_rate * training.min_rate_ratio,
         total_steps=own_steps,
-        num_warmup_steps=ceil(training.warmup_ratio * own_steps),
+        # As it is written: in floating point, 0.07 of 100 steps are 7.000000000000001.
+        num_warmup_steps=ceil(Decimal(str(training.warmup_ratio)) * own_steps),
         first_step=first_step,
     )

@@ -1,7 +1,7 @@
 """Files as rows: a row number as the user would count it, and a dictionary.
 
-- `fetching` makes a local file of an address; `web` and `addresses` are the guarded HTTP under it.
-- `unpacking` makes files of a path, unpacked while they are read.
+- `fetching` makes a local file or folder of an address, by `web` (guarded HTTP), `hub` or `stores`.
+- `unpacking` makes files of a path, unpacked while they are read; `folders` says which.
 - `text` makes text of bytes: encodings, line ends, lines.
 - `json_rows`, `tables`, `excel` and `parquet` make rows of a file.
 """
@@ -13,14 +13,24 @@ from pathlib import Path
 
 from tunesmith.data.sources.datafile import DataFile, NumberedRow, Row
 from tunesmith.data.sources.excel import read_xlsx
+from tunesmith.data.sources.folders import choose_in_folder
 from tunesmith.data.sources.json_rows import read_json, read_json_lines
 from tunesmith.data.sources.parquet import read_parquet
 from tunesmith.data.sources.tables import read_csv, read_tsv
 from tunesmith.data.sources.text import encoding_of, read_passages
-from tunesmith.data.sources.unpacking import data_files
+from tunesmith.data.sources.unpacking import data_files, left_out
 from tunesmith.errors import DatasetRejected, NotFound
 
-__all__ = ["READERS", "NumberedRow", "Row", "SourceInfo", "describe_source", "read_rows"]
+__all__ = [
+    "READERS",
+    "NumberedRow",
+    "Row",
+    "SourceInfo",
+    "describe_source",
+    "read_files",
+    "read_rows",
+    "stored_files",
+]
 
 READERS: Mapping[str, Callable[[DataFile], Iterator[NumberedRow]]] = {
     ".json": read_json,
@@ -43,23 +53,31 @@ class SourceInfo:
     Attributes:
         kind: a key of `READERS`.
         compression: `gzip`, `zstd`, `zip`, or nothing.
-        encoding: Python's name of the text encoding, of the first file; nothing for binary kinds.
-        num_files: how many a .zip file holds, otherwise 1.
+        encoding: Python's names of the text encodings of its files; nothing for binary kinds.
+        num_files: how many it holds, 1 if it is a file of rows itself.
+        left_out: what else a folder or .zip holds; it is not read.
     """
 
     kind: str
     compression: str
     encoding: str
     num_files: int
+    left_out: tuple[str, ...] = ()
 
 
-def read_rows(path: Path) -> Iterator[NumberedRow]:
+def read_rows(
+    path: Path, *, on_file: Callable[[int, str], None] = lambda num_before, name: None
+) -> Iterator[NumberedRow]:
     """Stream the rows of `path` with their numbers, from 1.
 
     The number is the line in JSON Lines and text files, the record below the header in CSV and TSV,
     the row of the sheet in Excel, and the element in a JSON list. A text file is one passage a
-    line; blank lines are no rows. The files of a .zip are read in the order of their names and
-    numbered on, but a message names one of them and the row in it.
+    line; blank lines are no rows. The files of a folder or .zip are read in the order of their
+    names and numbered on, but a message names one of them and the row in it.
+
+    Args:
+        path: a file, a folder of files, or a .zip of them.
+        on_file: called before each file with the last number before it, and its name.
 
     Raises:
         NotFound: there is no such file.
@@ -68,15 +86,27 @@ def read_rows(path: Path) -> Iterator[NumberedRow]:
     """
     offset = 0
     is_empty = True
-    with closing(_files(path)) as files:
-        for file in files:
-            number = 0
-            for number, row in READERS[file.kind](file):
-                is_empty = False
-                yield offset + number, row
-            offset += number
+    for name, rows in read_files(path):
+        on_file(offset, name)
+        number = 0
+        for number, row in rows:
+            is_empty = False
+            yield offset + number, row
+        offset += number
     if is_empty:
         raise DatasetRejected(f"{path.name} is empty", hint="choose a file with at least one row")
+
+
+def read_files(path: Path) -> Iterator[tuple[str, Iterator[NumberedRow]]]:
+    """The name and the rows of each file of `path`; they can be read until the next is asked for.
+
+    Raises:
+        NotFound: there is no such file.
+        DatasetRejected: as `read_rows`.
+    """
+    with closing(_files(path)) as files:
+        for file in files:
+            yield file.name, READERS[file.kind](file)
 
 
 def describe_source(path: Path) -> SourceInfo:
@@ -87,20 +117,32 @@ def describe_source(path: Path) -> SourceInfo:
         DatasetRejected: it cannot be unpacked, or is not text in an encoding that is read.
     """
     with closing(_files(path)) as files:
-        first = next(files, None)
-        if first is None:
-            raise DatasetRejected(f"{path.name} is empty", hint="pack at least one data file")
-        encoding = "" if first.kind in _BINARY else encoding_of(first)
-        num_files = 1 + sum(1 for _ in files)
-    return SourceInfo(first.kind, first.compression, encoding, num_files)
+        found = [
+            (file.kind, file.compression, "" if file.kind in _BINARY else encoding_of(file))
+            for file in files
+        ]
+    kind, compression, _ = found[0]
+    encodings = ", ".join(dict.fromkeys(encoding for *_, encoding in found))
+    return SourceInfo(
+        kind, compression, encodings, len(found), left_out=left_out(path, kinds=READERS)
+    )
+
+
+def stored_files(folder: Path) -> dict[str, Path]:
+    """The files of `folder` that are read, by their names below it, in order.
+
+    Raises:
+        DatasetRejected: as `read_rows`.
+    """
+    return {name: folder / name for name in choose_in_folder(folder, kinds=READERS).files}
 
 
 def _files(path: Path) -> Generator[DataFile, None, None]:
     try:
         if not path.exists():
             raise NotFound(f"there is no file {path}", hint="check the path")
-        if not path.is_file():
-            raise NotFound(f"{path} is not a file", hint="import one file at a time")
+        if not path.is_file() and not path.is_dir():
+            raise NotFound(f"{path} is neither a file nor a folder", hint="import a file")
         yield from data_files(path, kinds=READERS)
     except OSError as error:
         raise DatasetRejected(

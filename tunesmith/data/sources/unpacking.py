@@ -1,4 +1,4 @@
-"""Compressed files as streams: nothing is written by name, and nothing may grow without end."""
+"""Folders and packed files as streams: nothing is written by name or may grow without end."""
 
 # pyarrow ships no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -20,15 +20,24 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from tunesmith.data.sources.datafile import ByteStream, DataFile, one_line
+from tunesmith.data.sources.folders import (
+    ARCHIVES,
+    MAX_FILES,
+    MAX_UNPACKED_BYTES,
+    PACKED,
+    Chosen,
+    choose_files,
+    choose_in_folder,
+    kind_of,
+)
 from tunesmith.errors import DatasetRejected, TunesmithError
 
-MAX_UNPACKED_BYTES = 50 * 10**9  # more rows than a fine-tuning run can use
 MAX_RATIO = 200  # JSON Lines shrink 5 to 30 times; a bomb of zeros 1000 times
 RATIO_COUNTS_FROM_BYTES = 100_000_000  # below it, any ratio is harmless
-MAX_MEMBERS = 1000
+_LONGEST_PATH = 300  # in a message: the end is what tells the files of a folder apart
 _MAX_DIRECTORY_BYTES = 1_000_000  # zipfile holds the whole directory in memory
 
-_NESTED = {".zip", ".gz", ".tgz", ".zst", ".tar", ".bz2", ".xz", ".7z", ".rar"}
+_NESTED = {*ARCHIVES, *PACKED}
 _DAMAGE = (
     OSError,
     EOFError,
@@ -41,27 +50,59 @@ _DAMAGE = (
 
 
 def data_files(path: Path, *, kinds: Collection[str]) -> Iterator[DataFile]:
-    """The files of rows in `path`: itself, unpacked if it is compressed, or the members of a .zip.
+    """The files of rows in `path`: itself, unpacked if it is compressed, or those it holds.
 
-    Each is open until the next is asked for. Members come in the order of their names.
+    Each is open until the next is asked for. What a folder or a .zip holds comes in the order of
+    names.
 
     Args:
-        path: a file whose name says what it is, such as `chats.jsonl.gz`.
+        path: a folder, or a file whose name says what it is, such as `chats.jsonl.gz`.
         kinds: the suffixes that can be read.
 
     Raises:
         DatasetRejected: an unknown kind, a damaged or unsafe archive, or one over the limits.
     """
-    name, size = one_line(path.name), path.stat().st_size
+    name = one_line(path.name or path.resolve().name)
+    if path.is_dir():
+        files = {found: path / found for found in choose_in_folder(path, kinds=kinds).files}
+        total = Budget(name, sum(file.stat().st_size for file in files.values()))
+        for found, file in files.items():
+            shown = f"{name}/{one_line(found, longest=_LONGEST_PATH)}"
+            yield from _data_file(file, name=shown, kinds=kinds, budget=total)
+    elif path.suffix.lower() == ".zip":
+        with path.open("rb") as archive:
+            yield from _members(archive, name=name, kinds=kinds)
+    else:
+        budget = Budget(name, path.stat().st_size)
+        yield from _data_file(path, name=name, kinds=kinds, budget=budget)
+
+
+def left_out(path: Path, *, kinds: Collection[str]) -> tuple[str, ...]:
+    """The files in a folder or .zip that `data_files` passes over.
+
+    Raises:
+        DatasetRejected: as `data_files`.
+    """
+    if path.is_dir():
+        return choose_in_folder(path, kinds=kinds).left_out
+    if path.suffix.lower() != ".zip":
+        return ()
+    with path.open("rb") as file, _open_archive(file, name=one_line(path.name)) as archive:
+        _, chosen = _choose_members(archive, name=one_line(path.name), kinds=kinds)
+        return chosen.left_out
+
+
+def _data_file(
+    path: Path, *, name: str, kinds: Collection[str], budget: "Budget"
+) -> Iterator[DataFile]:
+    size = path.stat().st_size
     *_, inner, outer = ["", "", *(suffix.lower() for suffix in path.suffixes)]
     with path.open("rb") as file:
-        if outer == ".zip":
-            yield from _members(file, name=name, kinds=kinds)
-        elif outer in _OPENERS:
+        if outer in _OPENERS:
             compression, open_stream = _OPENERS[outer]
             _check_kind(inner, kinds, name=name, packed_as=outer)
             with closing(open_stream(file)) as unpacked:
-                stream = _Limited(unpacked, name=name, budget=Budget(name, size))
+                stream = _Limited(unpacked, name=name, budget=budget)
                 yield DataFile(name, inner, stream, size, compression)
         else:
             _check_kind(outer, kinds, name=name)
@@ -140,7 +181,7 @@ _OPENERS: Mapping[str, tuple[str, Callable[[BinaryIO], BinaryIO]]] = {
 def _check_kind(kind: str, kinds: Collection[str], *, name: str, packed_as: str = "") -> None:
     if kind in kinds:
         return
-    packed = ", ".join(sorted([*_OPENERS, ".zip"]))
+    packed = ", ".join([*PACKED, ".zip"])
     if packed_as and not kind:
         raise DatasetRejected(
             f"{name}: the name does not say what is packed in it",
@@ -157,22 +198,26 @@ def _check_kind(kind: str, kinds: Collection[str], *, name: str, packed_as: str 
 
 
 def _members(file: BinaryIO, *, name: str, kinds: Collection[str]) -> Iterator[DataFile]:
+    total = Budget(name, file.seek(0, io.SEEK_END))
+    with _open_archive(file, name=name) as archive:
+        members, chosen = _choose_members(archive, name=name, kinds=kinds)
+        for found in chosen.files:
+            member, shown = members[found], f"{name} ({one_line(found)})"
+            with _open_member(archive, member, shown=shown) as unpacked:
+                stream = _Limited(unpacked, name=shown, budget=total)
+                yield DataFile(shown, kind_of(found), stream, member.compress_size, "zip")
+
+
+def _open_archive(file: BinaryIO, *, name: str) -> zipfile.ZipFile:
     try:
         _check_directory_size(file, name=name)
-        archive = zipfile.ZipFile(file)
+        return zipfile.ZipFile(file)
     except TunesmithError:
         raise
     except (*_DAMAGE, struct.error) as error:
         raise DatasetRejected(
             f"{name}: not a valid .zip file: {one_line(error)}", hint="pack the files again"
         ) from error
-    total = Budget(name, file.seek(0, io.SEEK_END))
-    with archive:
-        for member, kind in _checked_members(archive, name=name, kinds=kinds):
-            shown = f"{name} ({one_line(member.filename)})"
-            with _open_member(archive, member, shown=shown) as unpacked:
-                stream = _Limited(unpacked, name=shown, budget=total)
-                yield DataFile(shown, kind, stream, member.compress_size, "zip")
 
 
 def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, shown: str) -> BinaryIO:
@@ -198,45 +243,31 @@ def _check_directory_size(file: BinaryIO, *, name: str) -> None:
     if at < 0:
         raise zipfile.BadZipFile("no directory of members was found")
     num_members, num_bytes = struct.unpack_from("<HL", tail, at + 10)
-    if num_members > MAX_MEMBERS or num_bytes > _MAX_DIRECTORY_BYTES:
+    if num_members > MAX_FILES or num_bytes > _MAX_DIRECTORY_BYTES:
         raise DatasetRejected(
-            f"{name} has more than {MAX_MEMBERS} files", hint="join them into fewer files"
+            f"{name} has more than {MAX_FILES} files", hint="join them into fewer files"
         )
 
 
-def _checked_members(
+def _choose_members(
     archive: zipfile.ZipFile, *, name: str, kinds: Collection[str]
-) -> list[tuple[zipfile.ZipInfo, str]]:
-    """The data files of an archive, with their kind.
+) -> tuple[Mapping[str, zipfile.ZipInfo], Chosen]:
+    """The members of an archive by name, and which of them to read.
 
     Raises:
-        DatasetRejected: there are too many or of several kinds, or a member is not harmless.
+        DatasetRejected: as `choose_files`, or a member is not harmless.
     """
-    members = [each for each in archive.infolist() if not _is_clutter(each)]
-    if len(members) > MAX_MEMBERS:
-        raise DatasetRejected(
-            f"{name} has more than {MAX_MEMBERS} files", hint="join them into fewer files"
-        )
-    names: set[str] = set()
-    for member in members:
-        shown = f"{name} ({one_line(member.filename)})"
-        if problem := _problem(member, names):
-            raise DatasetRejected(f"{shown}: {problem}", hint="pack plain data files only")
-        _check_kind(PurePosixPath(member.filename).suffix.lower(), kinds, name=shown)
-        names.add(member.filename)
-    found = {PurePosixPath(each).suffix.lower() for each in names}
-    if len(found) > 1:
-        raise DatasetRejected(
-            f"{name} holds files of several kinds: {', '.join(sorted(found))}",
-            hint="pack files of one kind",
-        )
-    in_order = sorted(members, key=lambda member: member.filename)
-    return [(member, found_kind) for found_kind in found for member in in_order]
-
-
-def _is_clutter(member: zipfile.ZipInfo) -> bool:
-    """Folders, and what macOS adds to every archive."""
-    return member.filename.endswith("/") or member.filename.startswith("__MACOSX/")
+    members: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        if member.filename.endswith("/"):  # a folder
+            continue
+        if problem := _problem(member, members):
+            raise DatasetRejected(
+                f"{name} ({one_line(member.filename)}): {problem}",
+                hint="pack plain data files only",
+            )
+        members[member.filename] = member
+    return members, choose_files(members, kinds=kinds, where=name)
 
 
 def _problem(member: zipfile.ZipInfo, names: Collection[str]) -> str:

@@ -11,10 +11,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import quote, urljoin, urlsplit
 
 from tunesmith.data.sources.addresses import (
@@ -30,6 +31,10 @@ from tunesmith.errors import DatasetRejected, FetchFailed, NotEnoughDisk, NotFou
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _CHUNK_BYTES = 1 << 20
+
+
+OnBytes: TypeAlias = Callable[[int, int | None], None]
+"""Called with the bytes that arrived and how many there are, None if the server does not say."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,19 @@ class WebLimits:
 
 
 def download(
-    url: str, *, into: Path, limits: WebLimits | None = None, resolve: Resolve = resolve_host
+    url: str,
+    *,
+    into: Path,
+    limits: WebLimits | None = None,
+    resolve: Resolve = resolve_host,
+    on_progress: OnBytes = lambda num_bytes, total: None,
 ) -> None:
     """Fetch `url` into the file `into`, which is there only if all of it arrived.
 
     Raises:
         DatasetRejected: the address is not allowed, or what it holds is too large.
         NotFound: the server has nothing there.
-        NotEnoughResources: the disk is too small.
+        NotEnoughDisk: the disk is too small.
         FetchFailed: the server cannot be reached or broke off.
     """
     limits = limits or WebLimits()
@@ -70,7 +80,7 @@ def download(
                     url = _redirected(url, response)
                     continue
                 _check_status(response, shown)
-                _save(response, into, limits=limits, shown=shown)
+                _save(response, into, limits=limits, shown=shown, on_progress=on_progress)
                 return
     except (OSError, http.client.HTTPException) as error:
         into.unlink(missing_ok=True)
@@ -184,7 +194,14 @@ def _check_status(response: http.client.HTTPResponse, shown: str) -> None:
         raise FetchFailed(f"{shown}: the server sent the encoding {one_line(encoding)} unasked")
 
 
-def _save(response: http.client.HTTPResponse, into: Path, *, limits: WebLimits, shown: str) -> None:
+def _save(
+    response: http.client.HTTPResponse,
+    into: Path,
+    *,
+    limits: WebLimits,
+    shown: str,
+    on_progress: OnBytes,
+) -> None:
     too_large = DatasetRejected(
         f"{shown} is larger than {limits.max_bytes:,} bytes", hint="import a part of it"
     )
@@ -200,6 +217,7 @@ def _save(response: http.client.HTTPResponse, into: Path, *, limits: WebLimits, 
             if num_bytes > limits.max_bytes:
                 raise too_large
             file.write(chunk)
+            on_progress(num_bytes, announced)
     if announced is not None and num_bytes != announced:
         raise FetchFailed(f"{shown}: broke off after {num_bytes:,} of {announced:,} bytes")
 
