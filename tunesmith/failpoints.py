@@ -1,7 +1,8 @@
 """Named places at which a test may kill the process, as `kill -9` would.
 
-`TUNESMITH_FAILPOINT=checkpoint.before_rename:2` kills at the second passage of that point. Without
-the variable a failpoint costs one dictionary look-up.
+`TUNESMITH_FAILPOINT=checkpoint.before_rename:2` kills at the second passage of that point. With a
+third part, `checkpoint.before_rename:2:FILE`, only whoever makes FILE is killed, so that it happens
+once however often the work is started again. Without the variable a failpoint costs one look-up.
 """
 
 import os
@@ -17,5 +18,16 @@ def failpoint(name: str) -> None:
     if wanted is None:
         return
     _passages[name] += 1
-    if wanted == f"{name}:{_passages[name]}":
+    place, passage, *marker = wanted.split(":", 2)
+    if (place, passage) != (name, str(_passages[name])):
+        return
+    if not marker or _is_first(marker[0]):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_first(marker: str) -> bool:
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tunesmith.backends.protocol import LOG, Ended, Execution
 from tunesmith.jobs.folder import evict
-from tunesmith.store.queue import Room
+from tunesmith.store.claims import Room
 
 # What a job may know of the environment. Everything else, above all secrets of the service, stays
 # out: a job reads other people's data.

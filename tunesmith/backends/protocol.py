@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tunesmith.store.queue import Room
+from tunesmith.store.claims import Room
 
 LOG = "log.txt"  # what a job's process prints, within its folder
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tunesmith.service.services import Services
-from tunesmith.store.queue import IN_ORDER
+from tunesmith.store.claims import IN_ORDER
 from tunesmith.store.tables import (
     ACTIVE,
     Attempt,

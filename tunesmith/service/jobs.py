@@ -113,8 +113,9 @@ def _add_once(services: Services, tenant_id: str, wanted: _Wanted) -> str:
 def _with_key(db: Session, tenant_id: str, key: str | None) -> Job | None:
     if key is None:
         return None
+    # Held, so that a job that others are about to need cannot fail before they are written down.
     return db.scalars(
-        select(Job).where(Job.tenant_id == tenant_id, Job.idempotency_key == key)
+        select(Job).where(Job.tenant_id == tenant_id, Job.idempotency_key == key).with_for_update()
     ).one_or_none()
 
 

@@ -11,7 +11,7 @@ from tunesmith.artifacts import read_manifest
 from tunesmith.errors import ArtifactCorrupt
 from tunesmith.jobs.folder import Outcome
 from tunesmith.store.names import point_name
-from tunesmith.store.tables import Job, Model, new_id
+from tunesmith.store.tables import Job, Model, Tenant, new_id
 
 
 def publish(db: Session, job: Job, outcome: Outcome, *, now: datetime) -> None:
@@ -26,6 +26,7 @@ def _dataset(db: Session, job: Job, outcome: Outcome, now: datetime) -> None:
 
 
 def _model(db: Session, job: Job, outcome: Outcome, now: datetime) -> None:
+    db.get_one(Tenant, job.tenant_id, with_for_update=True)  # versions are counted one by one
     newest = select(func.coalesce(func.max(Model.version), 0)).where(
         Model.tenant_id == job.tenant_id, Model.name == job.name
     )

@@ -10,43 +10,34 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import psutil
+from sqlalchemy.orm import Session
 
-from tunesmith.backends.protocol import Backend, Ended, Execution
-from tunesmith.errors import DatabaseUnavailable, LeaseLost, TunesmithError
+from tunesmith.backends.protocol import Backend
+from tunesmith.errors import DatabaseUnavailable, LeaseLost
 from tunesmith.failpoints import failpoint
+from tunesmith.jobs.failures import event_of, failure_of
 from tunesmith.jobs.folder import EVENTS, Outcome, read_outcome
+from tunesmith.service.held_job import HeldJob, killed_by, silent
 from tunesmith.service.preparation import job_folder, prepare_folder
 from tunesmith.service.progress import ProgressReader
 from tunesmith.service.publishing import publish
 from tunesmith.service.services import Services
 from tunesmith.store import queue
+from tunesmith.store.claims import Room, claim
 from tunesmith.store.leases import LeaseWatch
-from tunesmith.store.queue import Room
-from tunesmith.store.tables import Job, JobStatus, Wish, Worker, new_id
+from tunesmith.store.tables import Job, JobStatus, new_id
 from tunesmith.store.transitions import Lease
+from tunesmith.store.workers import forget_worker, say_hello, worker_beats
 
 _log = logging.getLogger("tunesmith.worker")
 
-_STOPPED = 130  # the exit code of a job that was asked to stop and can go on
 _MEMORY_SHARE = 0.9  # of the machine's, what a worker offers if nothing else is set
-_BEATS_PER_LEASE = 5
-
-
-@dataclass
-class _Held:
-    """A job in this worker's hands."""
-
-    job: Job
-    lease: Lease
-    room: Room
-    execution: Execution
-    progress: ProgressReader
-    since: float  # by the monotonic clock
-    wish: Wish | None = None
-    ended: Ended | None = None
+_BEATS_PER_LEASE = 8  # so that a lost job is noticed within 1 + 2/8 leases at most
 
 
 @dataclass
@@ -65,12 +56,14 @@ class WorkerLoop:
     size: Room
     monotonic: Callable[[], float] = time.monotonic
     id: str = field(default_factory=lambda: new_id("worker"))
-    _held: list[_Held] = field(default_factory=list[_Held])
+    _held: list[HeldJob] = field(default_factory=list[HeldJob])
     _next_beat: float = 0.0
 
     def __post_init__(self) -> None:
         """Begin to watch other workers' leases."""
-        self._watch = LeaseWatch(self.services.config.lease_seconds)
+        lease_seconds = self.services.config.lease_seconds
+        self._jobs_watch = LeaseWatch[Lease](lease_seconds)
+        self._workers_watch = LeaseWatch[str](lease_seconds)
 
     def run(self, should_stop: Callable[[], bool], *, idle_seconds: float = 0.2) -> None:
         """Work until `should_stop`; then let jobs save checkpoints and give them back."""
@@ -88,9 +81,13 @@ class WorkerLoop:
             return self._take_job()
         except DatabaseUnavailable as error:
             _log.warning("%s; jobs at work go on", error.message)
-            self._watch.forget()
+            self._forget_beats()
             time.sleep(1)
             return False
+
+    def _forget_beats(self) -> None:
+        self._jobs_watch.forget()
+        self._workers_watch.forget()
 
     # --- jobs at hand ------------------------------------------------------------------------
 
@@ -121,38 +118,45 @@ class WorkerLoop:
             if held.wish == "cancel":
                 held.execution.kill()
             elif held.wish == "pause":
-                held.execution.stop()
-        self._take_back_lost_jobs()
+                held.stop()
+        self._watch_others()
 
-    def _take_back_lost_jobs(self) -> None:
+    def _watch_others(self) -> None:
         with self.services.database.reading() as db:
-            held = queue.held_jobs(db)
-        for lease, beat in self._watch.expired(held, at=self.monotonic()):
+            held, workers = queue.held_jobs(db), worker_beats(db)
+        now = self.monotonic()
+        for worker_id, beat in self._workers_watch.expired(workers, at=now):
+            with self.services.database.transaction() as db:
+                forget_worker(db, worker_id, seen_beat=beat)
+        for lease, beat in self._jobs_watch.expired(held, at=now):
             with self.services.database.transaction() as db:
                 job = queue.take_back(db, lease, seen_beat=beat, now=self.services.clock())
             if job is not None:
                 _log.warning("job %s lost its worker and is %s", job.id, job.status)
 
-    def _let_go(self, held: _Held) -> None:
+    def _let_go(self, held: HeldJob) -> None:
         """A job's process has ended: publish what that means."""
-        assert held.ended is not None
         failpoint("worker.before_publish")
-        outcome = read_outcome(job_folder(self.services, held.job))
         try:
-            if outcome is not None:
-                status = self._publish(held, outcome)
-            elif held.ended.was_killed and held.wish != "cancel":
-                status = self._note_crash(held)
-            else:
-                status = self._note_end(held)
+            status = self._settle(held)
         except LeaseLost:
             self._drop(held)
             return
         failpoint("worker.after_publish")
+        held.execution.kill()  # what it may have left behind
         self._held.remove(held)
         _log.info("job %s is %s", held.job.id, status)
 
-    def _publish(self, held: _Held, outcome: Outcome) -> JobStatus:
+    def _settle(self, held: HeldJob) -> JobStatus:
+        try:
+            outcome = read_outcome(job_folder(self.services, held.job))
+            return self._note_end(held) if outcome is None else self._publish(held, outcome)
+        except (DatabaseUnavailable, LeaseLost):
+            raise
+        except Exception as error:  # the trouble of this job is not that of the others
+            return self._fail(held.job, error, seconds=self._seconds(held))
+
+    def _publish(self, held: HeldJob, outcome: Outcome) -> JobStatus:
         now, seconds = self.services.clock(), self._seconds(held)
         with self.services.database.transaction() as db:
             found = outcome.model_dump(mode="json")
@@ -163,35 +167,40 @@ class WorkerLoop:
             failpoint("worker.before_publish_commit")
             return job.status
 
-    def _note_crash(self, held: _Held) -> JobStatus:
+    def _note_end(self, held: HeldJob) -> JobStatus:
+        """The process ended without an outcome."""
         assert held.ended is not None
-        error = {
-            "reason": "out_of_memory",
-            "message": f"the system ended the job with signal {-held.ended.code}",
-            "hint": "the usual cause is memory: lower training.batch_size or data.max_length, "
-            "or give the job more",
-        }
         now, seconds = self.services.clock(), self._seconds(held)
         with self.services.database.transaction() as db:
-            return queue.crashed(db, held.lease, error=error, seconds=seconds, now=now).status
+            if held.wish == "cancel":
+                job = queue.finish(db, held.lease, to="cancelled", seconds=seconds, now=now)
+            elif held.has_stopped:
+                job = queue.give_back(db, held.lease, seconds=seconds, now=now)
+            elif held.ended.was_killed:
+                error = killed_by(-held.ended.code)
+                job = queue.crashed(db, held.lease, error=error, seconds=seconds, now=now)
+            else:
+                error = held.progress.error() or silent(held.ended.code)
+                job = _finish_failed(db, held.lease, error, seconds=seconds, now=now)
+            return job.status
 
-    def _note_end(self, held: _Held) -> JobStatus:
-        assert held.ended is not None
-        to, error = _verdict(held.ended, held.wish, held.progress)
-        now, seconds = self.services.clock(), self._seconds(held)
-        message = error["message"] if error else ""
+    def _fail(self, job: Job, error: Exception, *, seconds: float) -> JobStatus:
+        """What was to be done for `job` cannot be done."""
+        event = event_of(error, failure_of(error, kind=job.kind))
+        _log.warning("job %s: %s", job.id, event.message, exc_info=event.reason == "defect")
+        facts = {"reason": event.reason, "message": event.message, "hint": event.hint}
         with self.services.database.transaction() as db:
-            return queue.finish(
-                db, held.lease, to=to, seconds=seconds, now=now, message=message, error=error
-            ).status
+            lease = Lease(job.id, job.token)
+            now = self.services.clock()
+            return _finish_failed(db, lease, facts, seconds=seconds, now=now).status
 
-    def _drop(self, held: _Held) -> None:
+    def _drop(self, held: HeldJob) -> None:
         """The job is in other hands: end our process, write nothing."""
         _log.warning("job %s is in other hands; dropped", held.job.id)
         held.execution.kill()
         self._held.remove(held)
 
-    def _seconds(self, held: _Held) -> float:
+    def _seconds(self, held: HeldJob) -> float:
         return self.monotonic() - held.since
 
     # --- the next job ------------------------------------------------------------------------
@@ -203,7 +212,7 @@ class WorkerLoop:
         if free.num_cores <= 0:
             return False
         with self.services.database.transaction() as db:
-            job = queue.claim(
+            job = claim(
                 db,
                 worker_id=self.id,
                 pool=self.services.config.pool,
@@ -214,65 +223,59 @@ class WorkerLoop:
         if job is None:
             return False
         failpoint("worker.after_claim")
-        self._start(job)
+        try:
+            self._start(job)
+        except LeaseLost:
+            _log.warning("job %s went into other hands before it started", job.id)
         return True
 
     def _start(self, job: Job) -> None:
+        """Start the process of `job`, which is noted first: who lost the job must not start it."""
         lease = Lease(job.id, job.token)
         room = self.size.needed_by(job)
         since = self.monotonic()
         try:
             folder = prepare_folder(self.services, job)
+            failpoint("worker.after_prepare")
+            if not self._may_start(lease):
+                return
+            failpoint("worker.before_start")
             execution = self.backend.start(folder, room=room)
-        except DatabaseUnavailable:
-            raise  # the lease runs out, and the job is taken again
-        except TunesmithError as error:
-            self._refuse(lease, error)
+        except (DatabaseUnavailable, LeaseLost):
+            raise  # the lease runs out, or has, and the job is taken again
+        except Exception as error:  # the trouble of this job is not that of the others
+            self._fail(job, error, seconds=self.monotonic() - since)
             return
         failpoint("worker.after_start")
         progress = ProgressReader(folder / EVENTS)
-        self._held.append(_Held(job, lease, room, execution, progress, since))
-        with self.services.database.transaction() as db:
-            queue.start(db, lease, now=self.services.clock())
+        self._held.append(HeldJob(job, lease, room, execution, progress, since))
 
-    def _refuse(self, lease: Lease, error: TunesmithError) -> None:
-        facts = {"reason": error.reason, "message": error.message, "hint": error.hint}
+    def _may_start(self, lease: Lease) -> bool:
+        """Note that the job runs; False if a person wants it paused or cancelled by now."""
+        now = self.services.clock()
         with self.services.database.transaction() as db:
-            queue.finish(
-                db,
-                lease,
-                to="failed",
-                seconds=0.0,
-                now=self.services.clock(),
-                message=error.message,
-                error=facts,
-            )
+            wish = queue.start(db, lease, now=now)
+            if wish is not None:
+                queue.give_back(db, lease, seconds=0.0, now=now)
+        return wish is None
 
     # --- coming and going --------------------------------------------------------------------
 
     def _say_hello(self) -> None:
-        now = self.services.clock()
         with self.services.database.transaction() as db:
-            worker = db.get(Worker, self.id)
-            if worker is None:
-                worker = Worker(
-                    id=self.id,
-                    host=socket.gethostname(),
-                    pool=self.services.config.pool,
-                    num_cores=self.size.num_cores,
-                    memory_bytes=self.size.memory_bytes,
-                    num_gpus=self.size.num_gpus,
-                    beat=0,
-                    started_at=now,
-                )
-                db.add(worker)
-            worker.beat += 1
-            worker.seen_at = now
+            say_hello(
+                db,
+                self.id,
+                host=socket.gethostname(),
+                pool=self.services.config.pool,
+                size=self.size,
+                now=self.services.clock(),
+            )
 
     def _hand_back(self, *, patience_seconds: float = 60.0) -> None:
         """Stop the jobs at hand with a checkpoint each and put them back into the queue."""
         for held in self._held:
-            held.execution.stop()
+            held.stop()
         deadline = self.monotonic() + patience_seconds
         while self._held and self.monotonic() < deadline:
             try:
@@ -280,14 +283,12 @@ class WorkerLoop:
                 if self.monotonic() >= self._next_beat:
                     self._beat()
             except DatabaseUnavailable:
-                self._watch.forget()
+                self._forget_beats()
             time.sleep(0.05)
-        for held in self._held:
+        for held in self._held:  # their leases run out
             held.execution.kill()
-        with self.services.database.transaction() as db:
-            worker = db.get(Worker, self.id)
-            if worker is not None:
-                db.delete(worker)
+        with suppress(DatabaseUnavailable), self.services.database.transaction() as db:
+            forget_worker(db, self.id)
 
 
 def machine_size(services: Services) -> Room:
@@ -297,16 +298,10 @@ def machine_size(services: Services) -> Room:
     return Room(config.worker_cores or len(os.sched_getaffinity(0)), memory, num_gpus=0)
 
 
-def _verdict(
-    ended: Ended, wish: Wish | None, progress: ProgressReader
-) -> tuple[JobStatus, dict[str, str] | None]:
-    """What it means that a job's process ended by itself without an outcome."""
-    if wish == "cancel":
-        return "cancelled", None
-    if ended.code == _STOPPED:
-        return ("paused" if wish == "pause" else "queued"), None
-    return "failed", progress.error() or {
-        "reason": "defect",
-        "message": f"the job ended with exit code {ended.code} and said nothing",
-        "hint": "its log shows where",
-    }
+def _finish_failed(
+    db: Session, lease: Lease, error: dict[str, str], *, seconds: float, now: datetime
+) -> Job:
+    message = error["message"]
+    return queue.finish(
+        db, lease, to="failed", seconds=seconds, now=now, message=message, error=error
+    )

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from tunesmith.store.queue import IN_ORDER
-from tunesmith.store.tables import ACTIVE, Job, JobStatus, Wish
+from tunesmith.store.claims import IN_ORDER
+from tunesmith.store.tables import ACTIVE, Job, JobNeed, JobStatus, Wish
 from tunesmith.store.transitions import move
 
 _WAITING: tuple[JobStatus, ...] = ("queued", "paused")
@@ -36,9 +36,19 @@ def _wish(db: Session, job_id: str, what: Wish) -> Job | None:
 
 
 def queue_again(db: Session, job_id: str, *, message: str, now: datetime) -> Job | None:
-    """Queue a paused, failed or cancelled job again; None if it is none of these."""
+    """Queue a paused, failed or cancelled job again; None if it is none of these.
+
+    What it needs is queued again as well where that rests, or it would wait for ever.
+    """
     fresh = {"error": None, "finished_at": None, "losses": 0, "crashes": 0, "wish": None}
-    return move(db, job_id, to="queued", now=now, message=message, only_from=_RESTING, values=fresh)
+    needs = select(JobNeed.needed_id).where(JobNeed.job_id == job_id)
+    # Held first, in the order in which a failure goes from a job to those that need it.
+    needed = db.scalars(select(Job).where(Job.id.in_(needs)).with_for_update()).all()
+    job = move(db, job_id, to="queued", now=now, message=message, only_from=_RESTING, values=fresh)
+    if job is not None:
+        for each in needed:
+            queue_again(db, each.id, message="needed again", now=now)
+    return job
 
 
 def place_before(db: Session, job: Job, other: Job) -> None:

@@ -231,6 +231,7 @@ class Job(Table):
         wish: what a person asks of a job that is being worked on.
         token: grows whenever the job changes hands; a write with an older one changes nothing.
         beat: grows while its worker lives.
+        furthest_step: the last step that any attempt took; a resumed one takes some again.
         losses: workers lost in a row without a step of progress.
         crashes: processes of it that were killed in a row without a step of progress.
         rank: its place among the tenant's jobs of equal priority.
@@ -265,6 +266,7 @@ class Job(Table):
     crashes: Mapped[int] = mapped_column(default=0)
     worker_id: Mapped[str | None]
     step: Mapped[int] = mapped_column(default=0)
+    furthest_step: Mapped[int] = mapped_column(default=0)
     total_steps: Mapped[int] = mapped_column(default=0)
     idempotency_key: Mapped[str | None]
     request_digest: Mapped[str]

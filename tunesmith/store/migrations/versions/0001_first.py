@@ -137,6 +137,7 @@ def upgrade() -> None:
         sa.Column("crashes", sa.Integer(), nullable=False),
         sa.Column("worker_id", sa.String(), nullable=True),
         sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("furthest_step", sa.Integer(), nullable=False),
         sa.Column("total_steps", sa.Integer(), nullable=False),
         sa.Column("idempotency_key", sa.String(), nullable=True),
         sa.Column("request_digest", sa.String(), nullable=False),
