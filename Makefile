@@ -24,6 +24,7 @@ demo: .venv/runtime  ## fine-tune a real model on the sample data and compare it
 	@bash examples/nl2json/demo.sh
 
 test: .venv/dev  ## run the test suite
+	@bash tests/postgres.sh
 	@$(BIN)/python -m pytest
 
 check: .venv/dev  ## run the gates: lint, format, types, layers, docstrings

@@ -1,10 +1,19 @@
-"""What tests share: a tiny random model of the real architecture, and a home of their own."""
+"""What tests share: a tiny random model of the real architecture, homes and databases."""
 
 import json
 import os
+import secrets
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.databases import PostgresServer, postgres_programs
+from tunesmith.service.config import ServiceConfig
+from tunesmith.service.services import Services
+from tunesmith.store.database import Database
+from tunesmith.store.home import Home
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
@@ -67,3 +76,56 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("TUNESMITH_HOME", str(folder))
     return folder
+
+
+# --- databases: every test that asks for one runs on SQLite and on PostgreSQL --------------------
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with empty tables, to be copied."""
+    path = tmp_path_factory.mktemp("databases") / "empty.db"
+    _make_tables(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server with a database `empty` that has empty tables, to be copied."""
+    if postgres_programs() is None:
+        pytest.skip("PostgreSQL is not installed and could not be: see tests/postgres.sh")
+    with PostgresServer(durable=False) as server:
+        _make_tables(server.create("empty"))
+        yield server
+
+
+def _make_tables(url: str) -> None:
+    database = Database(url)
+    database.migrate()
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database of its own, with empty tables."""
+    if request.param == "sqlite":
+        source: Path = request.getfixturevalue("empty_sqlite")
+        yield f"sqlite:///{shutil.copy(source, tmp_path / 'tunesmith.db')}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = f"test_{secrets.token_hex(6)}"
+    yield server.create(name, like="empty")
+    server.drop(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def services(database: Database, tmp_path: Path) -> Services:
+    """An installation of its own, without people or jobs yet."""
+    return Services(ServiceConfig(), database, Home(tmp_path / "installation"))
