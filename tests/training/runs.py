@@ -23,7 +23,15 @@ NUM_EXAMPLES = 23  # with 3 held out, 20 are trained on: 5 steps an epoch of 4 e
 def make_home(folder: Path) -> tuple[Home, Path]:
     """A home with one small dataset, and a tiny base model."""
     home = Home(folder / "home")
-    lines = [
+    source = folder / "counting.jsonl"
+    source.write_text("\n".join(counting_rows()) + "\n", "utf-8")
+    datasets.add_dataset(home, source, name="counting")
+    return home, make_tiny_model(folder / "tiny")
+
+
+def counting_rows() -> list[str]:
+    """Conversations of different lengths, one JSON line each."""
+    return [
         canonical_json(
             {
                 "messages": [
@@ -34,10 +42,6 @@ def make_home(folder: Path) -> tuple[Home, Path]:
         )
         for n in range(NUM_EXAMPLES)
     ]
-    source = folder / "counting.jsonl"
-    source.write_text("\n".join(lines) + "\n", "utf-8")
-    datasets.add_dataset(home, source, name="counting")
-    return home, make_tiny_model(folder / "tiny")
 
 
 def recipe(base: Path, **changes: Any) -> dict[str, Any]:

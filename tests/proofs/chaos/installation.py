@@ -1,0 +1,212 @@
+"""A whole installation for a proof: the real commands as processes that can be killed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import SecretStr
+
+from tests.conftest import make_tiny_model
+from tests.databases import PostgresServer
+from tests.training.runs import counting_rows
+from tunesmith.artifacts import commit_folder
+from tunesmith.service import people
+from tunesmith.service.config import ServiceConfig
+from tunesmith.service.services import Services, open_services
+from tunesmith.store.home import Home
+
+BASE_MODEL = "smollm2-135m"  # a name of the catalog, under which a tiny model lies
+DATASET = "counting"
+LEASE_SECONDS = 3.0
+PATIENCE_SECONDS = 300.0  # for what must happen; far more than it takes on a busy machine
+
+
+class Process:
+    """A command of Tunesmith at work."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str], log: Path) -> None:
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tunesmith.cli.main", *arguments],
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.log = log
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self._process.kill()
+        self._process.wait()
+
+
+class Unreachable(Exception):
+    """The server did not answer: whether it did what was asked is not known."""
+
+
+class Refused(Exception):
+    """The server answered that it will not."""
+
+
+@dataclass
+class Installation:
+    """A home, its database and its processes, within a `with`.
+
+    Attributes:
+        folder: of everything.
+        postgres: the server to keep the database on; None is SQLite.
+        lease_seconds: of the workers.
+    """
+
+    folder: Path
+    postgres: PostgresServer | None = None
+    lease_seconds: float = LEASE_SECONDS
+    processes: list[Process] = field(default_factory=list[Process])
+
+    def __enter__(self) -> Self:
+        self.home = Home(self.folder / "home")
+        self._url = None if self.postgres is None else self.postgres.create(self.folder.name)
+        self.port = _free_port()
+        self.services = self._open()
+        secret = people.ensure_setup_secret(self.services)
+        assert secret is not None
+        founded = people.found(
+            self.services, secret=secret, email="a@b.c", password="0123456789", tenant="acme"
+        )
+        self._key = founded.key
+        commit_folder(
+            self.home.models / BASE_MODEL,
+            kind="base-model",
+            write=lambda target: make_tiny_model(target) and None,
+        )
+        return self
+
+    def _open(self) -> Services:
+        url = None if self._url is None else SecretStr(self._url)
+        return open_services(ServiceConfig(database=url), self.home)
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.processes:
+            process.kill()
+        self.services.database.close()
+
+    # --- processes ---------------------------------------------------------------------------
+
+    def start_server(self, **environment: str) -> Process:
+        return self._start("server", environment)
+
+    def start_worker(self, **environment: str) -> Process:
+        return self._start("worker", environment)
+
+    def _start(self, command: str, environment: dict[str, str]) -> Process:
+        settings = {
+            "TUNESMITH_HOME": str(self.home.folder),
+            "TUNESMITH_PORT": str(self.port),
+            "TUNESMITH_LEASE_SECONDS": str(self.lease_seconds),
+            "TUNESMITH_WORKER_CORES": "1",
+        }
+        if self._url is not None:
+            settings["TUNESMITH_DATABASE"] = self._url
+        log = self.folder / f"{command}-{len(self.processes)}.log"
+        process = Process(command, environment={**settings, **environment}, log=log)
+        self.processes.append(process)
+        return process
+
+    # --- as a client -------------------------------------------------------------------------
+
+    def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        """One request; `key` is its Idempotency-Key."""
+        headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
+        if key is not None:
+            headers["idempotency-key"] = key
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            method=method,
+            headers=headers,
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise Refused(f"{method} {path}: {error.code} {error.read().decode()}") from error
+        except (OSError, ValueError) as error:  # refused, reset, or half an answer
+            raise Unreachable(str(error)) from error
+
+    def insist(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        """Ask until the server answers, as a client with an Idempotency-Key may."""
+
+        def answer() -> Any:
+            try:
+                return self.ask(method, path, body, key=key)
+            except Unreachable:
+                return None
+
+        return wait_for(answer, what=f"an answer to {method} {path}")
+
+    def answers(self) -> bool:
+        """Whether the server serves reads."""
+        try:
+            return self.ask("GET", "/health")["status"] == "ok"
+        except Unreachable:
+            return False
+
+    def submit(self, job: dict[str, Any], *, key: str) -> str:
+        return self.insist("POST", "/api/v1/jobs", {"job": job}, key=key)["id"]
+
+    def status(self, job_id: str) -> str:
+        return self.insist("GET", f"/api/v1/jobs/{job_id}")["status"]
+
+    def upload_examples(self) -> str:
+        """The id of an uploaded file of examples."""
+        from tunesmith.service.access import authenticate
+        from tunesmith.service.files import store_file
+
+        actor = authenticate(self.services, self._key)
+        assert actor is not None
+        source = self.folder / "counting.jsonl"
+        source.write_text("\n".join(counting_rows()) + "\n", "utf-8")
+        with source.open("rb") as stream:
+            return store_file(
+                self.services, stream, filename=source.name, purpose="fine-tune", actor=actor
+            ).id
+
+
+def wait_for(answer: Callable[[], Any], *, what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """The first answer that is not nothing.
+
+    Raises:
+        TimeoutError: there was none in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = answer()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
