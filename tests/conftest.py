@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from tunesmith.service.config import ServiceConfig
 from tunesmith.service.services import Services
 from tunesmith.store.database import Database
 from tunesmith.store.home import Home
+from tunesmith.store.tables import Table
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
@@ -91,12 +91,19 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server with a database `empty` that has empty tables, to be copied."""
+    """A PostgreSQL server without databases."""
     if postgres_programs() is None:
         pytest.skip("PostgreSQL is not installed and could not be: see tests/postgres.sh")
     with PostgresServer(durable=False) as server:
-        _make_tables(server.create("empty"))
         yield server
+
+
+@pytest.fixture(scope="session")
+def empty_postgres(postgres: PostgresServer) -> str:
+    """The address of a database with empty tables; who fills them empties them again."""
+    url = postgres.create("empty")
+    _make_tables(url)
+    return url
 
 
 def _make_tables(url: str) -> None:
@@ -107,15 +114,18 @@ def _make_tables(url: str) -> None:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a database of its own, with empty tables."""
+    """The address of a database with empty tables, on either kind."""
     if request.param == "sqlite":
         source: Path = request.getfixturevalue("empty_sqlite")
         yield f"sqlite:///{shutil.copy(source, tmp_path / 'tunesmith.db')}"
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"test_{secrets.token_hex(6)}"
-    yield server.create(name, like="empty")
-    server.drop(name)
+    url: str = request.getfixturevalue("empty_postgres")
+    yield url
+    database = Database(url)
+    with database.transaction() as db:
+        for table in reversed(Table.metadata.sorted_tables):  # a new database would take longer
+            db.execute(table.delete())
+    database.close()
 
 
 @pytest.fixture

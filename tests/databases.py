@@ -57,14 +57,10 @@ class PostgresServer:
         """The address of database `name`."""
         return f"postgresql://{_USER}@/{name}?host={self._folder}"
 
-    def create(self, name: str, *, like: str = "template1") -> str:
-        """Make database `name`, a copy of `like`; return its address."""
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
+    def create(self, name: str) -> str:
+        """Make a database without tables; return its address."""
+        self._execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
-
-    def drop(self, name: str) -> None:
-        """Delete database `name`, whoever is connected to it."""
-        self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
