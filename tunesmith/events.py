@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tunesmith.errors import Reason
+from tunesmith.failpoints import failpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +173,7 @@ class EventLog:
             **asdict(event),
         }
         self._append(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        failpoint("events.after_append")
         if event.durable:
             os.fsync(self._descriptor)
         self._next_seq += 1

@@ -29,8 +29,8 @@ def make_home(folder: Path) -> tuple[Home, Path]:
     return home, make_tiny_model(folder / "tiny")
 
 
-def counting_rows() -> list[str]:
-    """Conversations of different lengths, one JSON line each."""
+def counting_rows(*, first: int = 0) -> list[str]:
+    """Conversations of different lengths, one JSON line each, about the numbers from `first` on."""
     return [
         canonical_json(
             {
@@ -40,7 +40,7 @@ def counting_rows() -> list[str]:
                 ]
             }
         )
-        for n in range(NUM_EXAMPLES)
+        for n in range(first, first + NUM_EXAMPLES)
     ]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tunesmith.errors import Stopped, TunesmithError
 from tunesmith.events import Emit, Event, EventLog, RunFinished, RunPaused
+from tunesmith.failpoints import failpoint
 from tunesmith.jobs.failures import event_of, failure_of
 from tunesmith.jobs.folder import EVENTS, Outcome, end_process, locked, read_outcome, write_outcome
 from tunesmith.jobs.spec import JobSpec, read_spec
@@ -47,6 +48,7 @@ def run_job(
         done = read_outcome(folder)
         if done is not None:
             return done
+        failpoint("job.before_stage")
         log = EventLog(folder / EVENTS)
 
         def tell(event: Event) -> None:
@@ -86,7 +88,9 @@ def _work(
     with stop.deferred():
         # In this order, so that the event is there wherever the outcome is.
         tell(RunFinished(artifact=outcome.artifact, digest=outcome.digest))
+        failpoint("job.before_outcome")
         write_outcome(folder, outcome)
+        failpoint("job.after_outcome")
     return outcome
 
 

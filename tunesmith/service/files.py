@@ -14,6 +14,7 @@ from sqlalchemy import select
 from tunesmith.artifacts import fsync_folder
 from tunesmith.data.sources.datafile import one_line
 from tunesmith.errors import InUse, NotEnoughDisk, NotFound, QuotaExceeded
+from tunesmith.failpoints import failpoint
 from tunesmith.service.access import Actor
 from tunesmith.service.services import Services
 from tunesmith.store.tables import TERMINAL, File, Job, Tenant, new_id
@@ -51,6 +52,7 @@ def store_file(
     partial = folder / f".partial-{file_id}"
     try:
         num_bytes, sha256 = _copy(stream, partial, room=room)
+        failpoint("file.before_rename")
         os.rename(partial, folder / file_id)
     finally:
         partial.unlink(missing_ok=True)
@@ -65,6 +67,7 @@ def store_file(
         created_at=services.clock(),
         created_by=actor.email,
     )
+    failpoint("file.before_row")
     with services.database.transaction() as db:
         db.add(row)
     return _view(row)

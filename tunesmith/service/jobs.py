@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tunesmith.errors import Conflict, NotFound, QuotaExceeded
+from tunesmith.failpoints import failpoint
 from tunesmith.schema import digest
 from tunesmith.service.access import Actor
 from tunesmith.service.job_needs import Needs, find_needs
@@ -84,6 +85,7 @@ def submit_job(
         job_id = _add_once(services, actor.tenant_id, wanted)
     except IntegrityError:  # the same key at the same time: the other was first
         job_id = _add_once(services, actor.tenant_id, wanted)
+    failpoint("submit.after_commit")
     return get_job(services, actor.tenant_id, job_id)
 
 
@@ -107,6 +109,7 @@ def _add_once(services: Services, tenant_id: str, wanted: _Wanted) -> str:
         db.add_all(JobNeed(job_id=job.id, needed_id=each) for each in needed)
         _subscribe(db, job, wanted.options.notify)
         record(db, job, message="", now=now)
+        failpoint("submit.before_commit")
         return job.id
 
 
@@ -308,6 +311,7 @@ def _steer(services: Services, tenant_id: str, job_id: str, act: Any, becomes: s
                 f"job {job.id} is {job.status}, so it cannot be {becomes}",
                 hint="a finished run can be extended" if job.status in TERMINAL else "wait for it",
             )
+        failpoint("steer.before_commit")
         return view_jobs(services, db, [job])[0]
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from tunesmith.errors import LeaseLost
+from tunesmith.failpoints import failpoint
 from tunesmith.store.tables import ACTIVE, TERMINAL, Attempt, Job, JobStatus, Wish
 from tunesmith.store.transitions import Lease, move
 
@@ -54,6 +55,7 @@ def beat(db: Session, lease: Lease, *, step: int, total_steps: int, seconds: flo
     if row is None:
         raise LeaseLost(_IN_OTHER_HANDS.format(lease.job_id))
     _note_time(db, lease, seconds=seconds)
+    failpoint("queue.before_beat_commit")
     return row[0]
 
 
@@ -65,6 +67,7 @@ def start(db: Session, lease: Lease, *, now: datetime) -> Wish | None:
     """
     job = _held(db, lease)
     move(db, lease.job_id, to="running", now=now, lease=lease)
+    failpoint("queue.before_start_commit")
     return job.wish
 
 
@@ -196,6 +199,7 @@ def take_back(db: Session, lease: Lease, *, seen_beat: int, now: datetime) -> Jo
     if moved is not None:
         lost = update(Attempt).where(Attempt.job_id == lease.job_id, Attempt.token == lease.token)
         db.execute(lost.values(outcome="lost"))
+    failpoint("queue.before_take_back_commit")
     return moved
 
 

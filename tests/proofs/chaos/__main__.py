@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.databases import PostgresServer
+from tests.proofs.chaos.at_failpoints import run_failpoints
 from tests.proofs.chaos.figures import Figure
+from tests.proofs.chaos.frozen import run_frozen
 from tests.proofs.chaos.installation import Installation
 from tests.proofs.chaos.kills import run_kills
+from tests.proofs.chaos.submits import run_submits
 
 KEPT = Path("build/chaos")
 
@@ -24,19 +27,29 @@ KEPT = Path("build/chaos")
 class Extent:
     """How much to do."""
 
+    seed: int
     kills: int
     jobs: int
-    seed: int
+    repeats: int
+    freezes: int
+    submits: int
 
 
-def _kills(site: Installation, extent: Extent, history: Path) -> Iterator[Figure]:
-    return run_kills(
+Proof = Callable[[Installation, Extent, Path], Iterator[Figure]]
+
+PROOFS: Mapping[str, Proof] = {
+    "kills": lambda site, extent, history: run_kills(
         site, num_kills=extent.kills, num_jobs=extent.jobs, seed=extent.seed, history=history
-    )
-
-
-PROOFS: Mapping[str, Callable[[Installation, Extent, Path], Iterator[Figure]]] = {
-    "kills": _kills,
+    ),
+    "failpoints": lambda site, extent, history: run_failpoints(
+        site, repeats=extent.repeats, seed=extent.seed, history=history
+    ),
+    "frozen": lambda site, extent, history: run_frozen(
+        site, num_trials=extent.freezes, seed=extent.seed, history=history
+    ),
+    "submits": lambda site, extent, history: run_submits(
+        site, num_submits=extent.submits, seed=extent.seed
+    ),
 }
 
 
@@ -44,17 +57,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.proofs.chaos", description=__doc__)
     parser.add_argument("proofs", nargs="*", choices=[*PROOFS, []], help="all by default")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kills", type=int, default=200, help="random kills of R1")
     parser.add_argument("--jobs", type=int, default=50, help="jobs in the queue of R1")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    extent = Extent(arguments.kills, arguments.jobs, arguments.seed)
-    both = ("sqlite", "postgresql")
+    parser.add_argument("--repeats", type=int, default=10, help="kills at each place of R2")
+    parser.add_argument("--freezes", type=int, default=50, help="workers frozen in R3")
+    parser.add_argument("--submits", type=int, default=500, help="submits of R4")
+    arguments = vars(parser.parse_args())
+    proofs, database = arguments.pop("proofs") or PROOFS, arguments.pop("database")
+    extent = Extent(**arguments)
     all_met = True
-    for database in both if arguments.database == "both" else (arguments.database,):
-        for name in arguments.proofs or PROOFS:
-            for figure in run_proof(name, database, extent):
-                print(f"{database:10} {figure}", flush=True)
+    for each in ("sqlite", "postgresql") if database == "both" else (database,):
+        for name in proofs:
+            for figure in run_proof(name, each, extent):
+                print(f"{each:10} {figure}", flush=True)
                 all_met &= figure.is_met
     return 0 if all_met else 1
 

@@ -9,42 +9,46 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from tests.conftest import make_tiny_model
 from tests.databases import PostgresServer
-from tests.training.runs import counting_rows
 from tunesmith.artifacts import commit_folder
 from tunesmith.service import people
 from tunesmith.service.config import ServiceConfig
 from tunesmith.service.services import Services, open_services
 from tunesmith.store.home import Home
+from tunesmith.store.tables import Job, Worker
 
 BASE_MODEL = "smollm2-135m"  # a name of the catalog, under which a tiny model lies
 DATASET = "counting"
 LEASE_SECONDS = 3.0
+_BOUNDARY = "rows-end-here"
 PATIENCE_SECONDS = 300.0  # for what must happen; far more than it takes on a busy machine
 
 
 class Process:
-    """A command of Tunesmith at work."""
+    """A command of Tunesmith at work, in a folder of its own that holds its log."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str], log: Path) -> None:
-        with log.open("ab") as output:
+    def __init__(self, command: str, *, environment: dict[str, str], folder: Path) -> None:
+        folder.mkdir()
+        self.log = folder / "log"
+        with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tunesmith.cli.main", *arguments],
+                [sys.executable, "-m", "tunesmith.cli.main", command],
+                cwd=folder,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
-        self.log = log
 
     @property
     def is_alive(self) -> bool:
@@ -81,6 +85,7 @@ class Installation:
     postgres: PostgresServer | None = None
     lease_seconds: float = LEASE_SECONDS
     processes: list[Process] = field(default_factory=list[Process])
+    accepted: set[str] = field(default_factory=set[str])  # ids of jobs that the server answered
 
     def __enter__(self) -> Self:
         self.home = Home(self.folder / "home")
@@ -117,6 +122,17 @@ class Installation:
     def start_worker(self, **environment: str) -> Process:
         return self._start("worker", environment)
 
+    def start_known_worker(self) -> tuple[str, Process]:
+        """A worker and its id, which it says with its first hello."""
+        known = set(self._worker_ids())
+        process = self.start_worker()
+        new = wait_for(lambda: set(self._worker_ids()) - known, what="a worker's first hello")
+        return new.pop(), process
+
+    def _worker_ids(self) -> list[str]:
+        with self.services.database.reading() as db:
+            return list(db.scalars(select(Worker.id)))
+
     def _start(self, command: str, environment: dict[str, str]) -> Process:
         settings = {
             "TUNESMITH_HOME": str(self.home.folder),
@@ -126,8 +142,8 @@ class Installation:
         }
         if self._url is not None:
             settings["TUNESMITH_DATABASE"] = self._url
-        log = self.folder / f"{command}-{len(self.processes)}.log"
-        process = Process(command, environment={**settings, **environment}, log=log)
+        folder = self.folder / f"{command}-{len(self.processes)}"
+        process = Process(command, environment={**settings, **environment}, folder=folder)
         self.processes.append(process)
         return process
 
@@ -135,14 +151,19 @@ class Installation:
 
     def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """One request; `key` is its Idempotency-Key."""
-        headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
+        headers = {"content-type": "application/json"}
         if key is not None:
             headers["idempotency-key"] = key
+        return self._send(
+            method, path, None if body is None else json.dumps(body).encode(), headers
+        )
+
+    def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}",
             method=method,
-            headers=headers,
-            data=None if body is None else json.dumps(body).encode(),
+            headers={**headers, "authorization": f"Bearer {self._key}"},
+            data=body,
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -171,24 +192,25 @@ class Installation:
             return False
 
     def submit(self, job: dict[str, Any], *, key: str) -> str:
-        return self.insist("POST", "/api/v1/jobs", {"job": job}, key=key)["id"]
+        """The id of the job that was asked for under `key`."""
+        job_id = self.insist("POST", "/api/v1/jobs", {"job": job}, key=key)["id"]
+        self.accepted.add(job_id)
+        return job_id
+
+    def row(self, job_id: str) -> Job:
+        """A job as the database knows it."""
+        with self.services.database.reading() as db:
+            return db.get_one(Job, job_id)
 
     def status(self, job_id: str) -> str:
         return self.insist("GET", f"/api/v1/jobs/{job_id}")["status"]
 
-    def upload_examples(self) -> str:
-        """The id of an uploaded file of examples."""
-        from tunesmith.service.access import authenticate
-        from tunesmith.service.files import store_file
-
-        actor = authenticate(self.services, self._key)
-        assert actor is not None
-        source = self.folder / "counting.jsonl"
-        source.write_text("\n".join(counting_rows()) + "\n", "utf-8")
-        with source.open("rb") as stream:
-            return store_file(
-                self.services, stream, filename=source.name, purpose="fine-tune", actor=actor
-            ).id
+    def upload(self, rows: Sequence[str]) -> str:
+        """The id of an uploaded file of `rows`."""
+        part = 'content-disposition: form-data; name="file"; filename="rows.jsonl"'
+        body = "\r\n".join([f"--{_BOUNDARY}", part, "", *rows, f"--{_BOUNDARY}--", ""]).encode()
+        headers = {"content-type": f"multipart/form-data; boundary={_BOUNDARY}"}
+        return self._send("POST", "/api/v1/files", body, headers)["id"]
 
 
 def wait_for(answer: Callable[[], Any], *, what: str, seconds: float = PATIENCE_SECONDS) -> Any:
