@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format resume-matrix exactness bench bench-data corpus docs lock clean
+.PHONY: help demo test check format resume-matrix exactness chaos job-life bench bench-data corpus docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -42,6 +42,14 @@ resume-matrix: .venv/dev  ## kill training at many random steps and compare the 
 
 exactness: .venv/dev  ## train 1,000 random recipes and compare them with what was foretold
 	@$(BIN)/python -m tests.proofs.exactness
+
+chaos: .venv/dev  ## kill, freeze and starve the service's processes; nothing may be lost
+	@bash tests/postgres.sh
+	@$(BIN)/python -m tests.proofs.chaos
+
+job-life: .venv/dev  ## walk at random through the life of jobs beside a model of it
+	@bash tests/postgres.sh
+	@$(BIN)/python -m tests.proofs.job_life
 
 bench: .venv/runtime  ## benchmarks P1, P2, P3 against TRL: make bench BENCH_DATA=alpaca_en_demo.json
 	@$(BIN)/python -m benchmarks.training --data $(BENCH_DATA)
