@@ -173,17 +173,6 @@ class Installation:
         except (OSError, ValueError) as error:  # refused, reset, or half an answer
             raise Unreachable(str(error)) from error
 
-    def insist(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
-        """Ask until the server answers, as a client with an Idempotency-Key may."""
-
-        def answer() -> Any:
-            try:
-                return self.ask(method, path, body, key=key)
-            except Unreachable:
-                return None
-
-        return wait_for(answer, what=f"an answer to {method} {path}")
-
     def answers(self) -> bool:
         """Whether the server serves reads."""
         try:
@@ -192,8 +181,18 @@ class Installation:
             return False
 
     def submit(self, job: dict[str, Any], *, key: str) -> str:
-        """The id of the job that was asked for under `key`."""
-        job_id = self.insist("POST", "/api/v1/jobs", {"job": job}, key=key)["id"]
+        """The id of the job that is asked for under `key`, of one server or the next."""
+        return wait_for(lambda: self._try_to_submit(job, key), what="an answer to a submit")
+
+    def _try_to_submit(self, job: dict[str, Any], key: str) -> str | None:
+        try:
+            return self.submit_once(job, key=key)
+        except Unreachable:
+            return None
+
+    def submit_once(self, job: dict[str, Any], *, key: str) -> str:
+        """The id of the job that is asked for under `key`, if this server lives to tell it."""
+        job_id = self.ask("POST", "/api/v1/jobs", {"job": job}, key=key)["id"]
         self.accepted.add(job_id)
         return job_id
 
@@ -201,9 +200,6 @@ class Installation:
         """A job as the database knows it."""
         with self.services.database.reading() as db:
             return db.get_one(Job, job_id)
-
-    def status(self, job_id: str) -> str:
-        return self.insist("GET", f"/api/v1/jobs/{job_id}")["status"]
 
     def upload(self, rows: Sequence[str]) -> str:
         """The id of an uploaded file of `rows`."""

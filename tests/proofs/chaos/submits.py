@@ -61,7 +61,7 @@ def _submit_in_danger(
     if at_once:
         killing.start()
     try:
-        answer = site.ask("POST", "/api/v1/jobs", {"job": job}, key=key)["id"]
+        answer = site.submit_once(job, key=key)
     except Unreachable:
         answer = None
     if not at_once:

@@ -44,7 +44,9 @@ def prepare(site: Installation, names: Sequence[str] = tuple(_EPOCHS)) -> Mappin
 def wait_for_end(site: Installation, job_ids: Collection[str]) -> None:
     """Until all of the jobs have ended, however they did."""
     for job_id in job_ids:
-        wait_for(lambda job_id=job_id: site.status(job_id) in TERMINAL, what=f"the end of {job_id}")
+        wait_for(
+            lambda job_id=job_id: site.row(job_id).status in TERMINAL, what=f"the end of {job_id}"
+        )
 
 
 def check(
