@@ -1,9 +1,11 @@
 """What a worker does with its jobs, on a backend whose processes end when the test says so."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -18,7 +20,7 @@ from tunesmith.service.preparation import job_folder
 from tunesmith.service.services import Services
 from tunesmith.service.worker import WorkerLoop
 from tunesmith.store.claims import Room
-from tunesmith.store.tables import Job, Worker
+from tunesmith.store.tables import Job, Model, Worker
 
 LEASE = 15.0  # seconds, the default
 SIZE = Room(num_cores=1, memory_bytes=1 << 40, num_gpus=0)
@@ -256,7 +258,7 @@ def test_wall_clocks_may_jump(bench: Bench) -> None:
     """R24: fifty jumps of an hour, back and forth, while two workers watch each other."""
     hours = 0
 
-    def clock() -> "object":
+    def clock() -> datetime:
         return bench.services.clock() + timedelta(hours=hours)
 
     jumping = replace(bench.services, clock=clock)
@@ -293,3 +295,23 @@ def test_while_the_database_is_away_jobs_go_on_and_nobody_is_lost(
     bench.turn(other, holder, seconds=LEASE / 4)
     assert (bench.status(job_id), bench.job(job_id).token) == ("succeeded", token + 1)
     assert len(bench.backend.started) == 1
+
+
+def test_results_of_one_name_that_come_at_once_get_versions_of_their_own(bench: Bench) -> None:
+    job_ids = [bench.submit() for _ in range(4)]
+    workers = [bench.worker() for _ in job_ids]
+    bench.turn(*workers)
+    for job_id, hand in zip(job_ids, bench.backend.started, strict=True):
+        bench.leave_result(job_id)
+        hand.end = Ended(0)
+    start = Barrier(len(workers))
+
+    def publish(worker: WorkerLoop) -> None:
+        start.wait()
+        worker.turn()
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        list(pool.map(publish, workers))
+    assert [bench.status(job_id) for job_id in job_ids] == ["succeeded"] * 4
+    with bench.services.database.reading() as db:
+        assert sorted(model.version for model in db.query(Model)) == [1, 2, 3, 4]
