@@ -18,6 +18,8 @@ from tests.proofs.chaos.figures import Figure
 from tests.proofs.chaos.frozen import run_frozen
 from tests.proofs.chaos.installation import Installation
 from tests.proofs.chaos.kills import run_kills
+from tests.proofs.chaos.outages import run_outage
+from tests.proofs.chaos.streams import run_streams
 from tests.proofs.chaos.submits import run_submits
 
 KEPT = Path("build/chaos")
@@ -33,6 +35,7 @@ class Extent:
     repeats: int
     freezes: int
     submits: int
+    drops: int
 
 
 Proof = Callable[[Installation, Extent, Path], Iterator[Figure]]
@@ -50,6 +53,10 @@ PROOFS: Mapping[str, Proof] = {
     "submits": lambda site, extent, history: run_submits(
         site, num_submits=extent.submits, seed=extent.seed
     ),
+    "streams": lambda site, extent, history: run_streams(
+        site, num_drops=extent.drops, seed=extent.seed
+    ),
+    "outage": lambda site, extent, history: run_outage(site, history=history),
 }
 
 
@@ -63,6 +70,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=10, help="kills at each place of R2")
     parser.add_argument("--freezes", type=int, default=50, help="workers frozen in R3")
     parser.add_argument("--submits", type=int, default=500, help="submits of R4")
+    parser.add_argument("--drops", type=int, default=100, help="dropped event streams of R14")
     arguments = vars(parser.parse_args())
     proofs, database = arguments.pop("proofs") or PROOFS, arguments.pop("database")
     extent = Extent(**arguments)

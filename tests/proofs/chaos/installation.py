@@ -9,7 +9,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -157,6 +158,16 @@ class Installation:
         return self._send(
             method, path, None if body is None else json.dumps(body).encode(), headers
         )
+
+    def open(
+        self, path: str, *, headers: dict[str, str]
+    ) -> AbstractContextManager[Iterable[bytes]]:
+        """The lines of an answer as they come."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            headers={**headers, "authorization": f"Bearer {self._key}"},
+        )
+        return urllib.request.urlopen(request, timeout=60)
 
     def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
         request = urllib.request.Request(

@@ -61,3 +61,20 @@ def check(
         if history.status != "succeeded":
             found.append(f"job {history.id} is {history.status}: {history.turns[-1].message}")
     return found
+
+
+def submit_long_training(site: Installation) -> str:
+    """A training of 8000 steps, a minute or more, that runs; its id."""
+    rows = [row for part in range(8) for row in counting_rows(first=1000 * (part + 1))]
+    job = {"kind": "import", "name": "long", "file": site.upload(rows)}
+    wait_for_end(site, [site.submit(job, key="long import")])
+    values = recipe(
+        BASE_MODEL,
+        name="long",
+        data={"train": "long"},
+        training={"epochs": 50, "batch_size": 1, "gradient_accumulation": 1},
+        checkpoint={"every_steps": 1000, "keep": 1},
+    )
+    job_id = site.submit({"kind": "train", "recipe": values}, key="long")
+    wait_for(lambda: site.row(job_id).step > 0, what="its first step")
+    return job_id
