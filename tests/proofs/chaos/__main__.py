@@ -7,13 +7,13 @@ killed when; histories of all jobs are kept in build/chaos.
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.databases import PostgresServer
-from tests.proofs.chaos.at_failpoints import run_failpoints
+from tests.proofs.chaos.at_failpoints import PLACES, run_failpoints
 from tests.proofs.chaos.figures import Figure
 from tests.proofs.chaos.frozen import run_frozen
 from tests.proofs.chaos.installation import Installation
@@ -33,9 +33,12 @@ class Extent:
     kills: int
     jobs: int
     repeats: int
+    places: Sequence[str]
     freezes: int
     submits: int
     drops: int
+    seconds: float
+    epochs: int
 
 
 Proof = Callable[[Installation, Extent, Path], Iterator[Figure]]
@@ -45,7 +48,11 @@ PROOFS: Mapping[str, Proof] = {
         site, num_kills=extent.kills, num_jobs=extent.jobs, seed=extent.seed, history=history
     ),
     "failpoints": lambda site, extent, history: run_failpoints(
-        site, repeats=extent.repeats, seed=extent.seed, history=history
+        site,
+        repeats=extent.repeats,
+        places=extent.places,
+        seed=extent.seed,
+        history=history,
     ),
     "frozen": lambda site, extent, history: run_frozen(
         site, num_trials=extent.freezes, seed=extent.seed, history=history
@@ -54,9 +61,11 @@ PROOFS: Mapping[str, Proof] = {
         site, num_submits=extent.submits, seed=extent.seed
     ),
     "streams": lambda site, extent, history: run_streams(
-        site, num_drops=extent.drops, seed=extent.seed
+        site, num_drops=extent.drops, epochs=extent.epochs, seed=extent.seed
     ),
-    "outage": lambda site, extent, history: run_outage(site, history=history),
+    "outage": lambda site, extent, history: run_outage(
+        site, seconds=extent.seconds, epochs=extent.epochs, history=history
+    ),
 }
 
 
@@ -68,9 +77,12 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="random kills of R1")
     parser.add_argument("--jobs", type=int, default=50, help="jobs in the queue of R1")
     parser.add_argument("--repeats", type=int, default=10, help="kills at each place of R2")
+    parser.add_argument("--places", nargs="+", default=PLACES, choices=PLACES, metavar="PLACE")
     parser.add_argument("--freezes", type=int, default=50, help="workers frozen in R3")
     parser.add_argument("--submits", type=int, default=500, help="submits of R4")
     parser.add_argument("--drops", type=int, default=100, help="dropped event streams of R14")
+    parser.add_argument("--seconds", type=float, default=60, help="outage of R15")
+    parser.add_argument("--epochs", type=int, default=50, help="of the training in R14 and R15")
     arguments = vars(parser.parse_args())
     proofs, database = arguments.pop("proofs") or PROOFS, arguments.pop("database")
     extent = Extent(**arguments)

@@ -1,7 +1,7 @@
 """R2: processes are killed at every named place, again and again."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ _TRAINING = "short"
 
 _COMMIT = ("before_write", "before_manifest", "before_rename", "after_rename")
 
-# By the process that passes them. The number is how many passages of a small job are sure to come.
+# By the process that passes them. Numbers say how often a small job is sure to pass.
 IN_SERVER = ("file.before_rename", "file.before_row", "submit.before_commit",
              "submit.after_commit", "steer.before_commit")  # fmt: skip
 IN_WORKER = ("queue.before_claim_commit", "worker.after_claim", "worker.after_prepare",
@@ -43,25 +43,22 @@ IN_TRAINING: Mapping[str, int] = {
     **{f"adapter.{step}": 1 for step in _COMMIT},
 }
 
+PLACES = (*IN_SERVER, *IN_WORKER, *IN_IMPORT, *IN_TRAINING)
+
 
 def run_failpoints(
-    site: Installation, *, repeats: int, seed: int, history: Path
+    site: Installation, *, repeats: int, places: Sequence[str], seed: int, history: Path
 ) -> Iterator[Figure]:
-    """Kill `repeats` times at each place."""
+    """Kill `repeats` times at each of `places`."""
     trials = _Trials(site, repeats, random.Random(seed))
     expected = trials.prepare()
-    for name in IN_SERVER:
-        trials.in_server(name)
-    for name in IN_WORKER:
-        trials.in_worker(name)
-    for name in (*IN_IMPORT, *IN_TRAINING):
-        trials.in_job(name)
+    for name in places:
+        trials.at(name)
     histories = read_histories(site.services)
     keep(histories, history)
     faults = work.check(histories, site.accepted, expected=expected)
     faults += _faults_of_files(site)
-    num_places = len((*IN_SERVER, *IN_WORKER, *IN_IMPORT, *IN_TRAINING))
-    measured = f"{num_places} places x {repeats} kills, {len(histories)} jobs"
+    measured = f"{len(places)} places x {repeats} kills, {len(histories)} jobs"
     yield none_of("R2 kills at named places", work.GOAL, measured, faults)
 
 
@@ -83,9 +80,18 @@ class _Trials:
         worker.kill()
         return expected
 
+    def at(self, name: str) -> None:
+        """Kill at `name`, in whichever process passes it."""
+        if name in IN_SERVER:
+            self._in_server(name)
+        elif name in IN_WORKER:
+            self._in_worker(name)
+        else:
+            self._in_job(name)
+
     # --- the server dies ---------------------------------------------------------------------
 
-    def in_server(self, name: str) -> None:
+    def _in_server(self, name: str) -> None:
         """Kill a server at `name` in each of several requests; then the client asks again."""
         requests = [self._request(name) for _ in range(self.repeats)]
         self._server.kill()
@@ -114,7 +120,7 @@ class _Trials:
 
     # --- a worker dies -----------------------------------------------------------------------
 
-    def in_worker(self, name: str) -> None:
+    def _in_worker(self, name: str) -> None:
         """Kill worker after worker at `name`, each while it looks after one of several imports."""
         self._submit(self._new_import)
         if name == "queue.before_take_back_commit":  # somebody has to lose a job first
@@ -129,7 +135,7 @@ class _Trials:
 
     # --- a job's process dies ----------------------------------------------------------------
 
-    def in_job(self, name: str) -> None:
+    def _in_job(self, name: str) -> None:
         """Kill each of several jobs once at `name`; where, its own folder remembers."""
         new_job = self._new_import if name in IN_IMPORT else lambda: self._new_training(name)
         passage = self.chance.randint(1, (IN_IMPORT | IN_TRAINING)[name])

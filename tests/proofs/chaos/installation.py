@@ -159,7 +159,7 @@ class Installation:
             method, path, None if body is None else json.dumps(body).encode(), headers
         )
 
-    def open(
+    def follow(
         self, path: str, *, headers: dict[str, str]
     ) -> AbstractContextManager[Iterable[bytes]]:
         """The lines of an answer as they come."""

@@ -63,13 +63,14 @@ def run_kills(
     chance = random.Random(seed)
     killer = _Killer(site, chance)
     killer.start()
-    expected = work.prepare(site)
+    names = work.NAMES[:num_jobs]
+    expected = work.prepare(site, names)
     for number in range(num_jobs):
-        site.submit(work.any_training(chance), key=f"job {number}")
+        site.submit(work.training(chance.choice(names)), key=f"job {number}")
     for number in range(num_kills):
         killer.strike()
         if _num_waiting(site) <= NUM_WORKERS:  # there must be work to disturb
-            site.submit(work.any_training(chance), key=f"further job {number}")
+            site.submit(work.training(chance.choice(names)), key=f"further job {number}")
     work.wait_for_end(site, site.accepted)
     histories = read_histories(site.services)
     keep(histories, history)

@@ -13,14 +13,14 @@ from tunesmith.service.streams import Position
 _MOST_EVENTS = 40  # that are read before the line drops
 
 
-def run_streams(site: Installation, *, num_drops: int, seed: int) -> Iterator[Figure]:
+def run_streams(site: Installation, *, num_drops: int, epochs: int, seed: int) -> Iterator[Figure]:
     """Read a training's events to their end over at least `num_drops` dropped lines."""
     chance = random.Random(seed)
     site.start_server()
     site.start_worker()
     wait_for(site.answers, what="the server")
     work.prepare(site, [])
-    path = f"/api/v1/runs/{work.submit_long_training(site)}/events"
+    path = f"/api/v1/runs/{work.submit_long_training(site, epochs=epochs)}/events"
     positions = [Position()]
     num_dropped = 0
     has_ended = False
@@ -32,7 +32,7 @@ def run_streams(site: Installation, *, num_drops: int, seed: int) -> Iterator[Fi
     faults = [
         f"{after} followed {before}"
         for before, after in pairwise(positions)
-        if not _next(before, after)
+        if not _is_next(before, after)
     ]
     whole, _ = _listen(site, path, after=Position(), enough=None)
     if whole[-1] != positions[-1]:

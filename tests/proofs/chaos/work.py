@@ -1,6 +1,5 @@
 """The jobs of the proofs: small real trainings, and what undisturbed runs of them end with."""
 
-import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from tunesmith.store.tables import TERMINAL
 
 GOAL = "0 lost, 0 twice, all done, equal bytes"
 _EPOCHS = {"short": 8, "middle": 13, "long": 20}  # of five steps
+NAMES = tuple(_EPOCHS)
 
 
 def training(name: str) -> dict[str, Any]:
@@ -25,11 +25,7 @@ def training(name: str) -> dict[str, Any]:
     return {"kind": "train", "recipe": values}
 
 
-def any_training(chance: random.Random) -> dict[str, Any]:
-    return training(chance.choice(list(_EPOCHS)))
-
-
-def prepare(site: Installation, names: Sequence[str] = tuple(_EPOCHS)) -> Mapping[str, str]:
+def prepare(site: Installation, names: Sequence[str]) -> Mapping[str, str]:
     """Import the dataset and run each training undisturbed; their digests by name."""
     file = site.upload(counting_rows())
     jobs = [site.submit({"kind": "import", "name": DATASET, "file": file}, key="import")]
@@ -63,8 +59,8 @@ def check(
     return found
 
 
-def submit_long_training(site: Installation) -> str:
-    """A training of 8000 steps, a minute or more, that runs; its id."""
+def submit_long_training(site: Installation, *, epochs: int) -> str:
+    """A training of 161 steps an epoch that has begun; its id."""
     rows = [row for part in range(8) for row in counting_rows(first=1000 * (part + 1))]
     job = {"kind": "import", "name": "long", "file": site.upload(rows)}
     wait_for_end(site, [site.submit(job, key="long import")])
@@ -72,7 +68,7 @@ def submit_long_training(site: Installation) -> str:
         BASE_MODEL,
         name="long",
         data={"train": "long"},
-        training={"epochs": 50, "batch_size": 1, "gradient_accumulation": 1},
+        training={"epochs": epochs, "batch_size": 1, "gradient_accumulation": 1},
         checkpoint={"every_steps": 1000, "keep": 1},
     )
     job_id = site.submit({"kind": "train", "recipe": values}, key="long")
