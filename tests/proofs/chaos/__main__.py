@@ -27,18 +27,18 @@ KEPT = Path("build/chaos")
 
 @dataclass(frozen=True)
 class Extent:
-    """How much to do."""
+    """How much to do: by default, what the figures ask for."""
 
-    seed: int
-    kills: int
-    jobs: int
-    repeats: int
-    places: Sequence[str]
-    freezes: int
-    submits: int
-    drops: int
-    seconds: float
-    epochs: int
+    seed: int = 0
+    kills: int = 200
+    jobs: int = 50
+    repeats: int = 10
+    places: Sequence[str] = PLACES
+    freezes: int = 50
+    submits: int = 500
+    drops: int = 100
+    seconds: float = 60.0
+    epochs: int = 50
 
 
 Proof = Callable[[Installation, Extent, Path], Iterator[Figure]]
@@ -73,19 +73,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.proofs.chaos", description=__doc__)
     parser.add_argument("proofs", nargs="*", choices=[*PROOFS, []], help="all by default")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kills", type=int, default=200, help="random kills of R1")
-    parser.add_argument("--jobs", type=int, default=50, help="jobs in the queue of R1")
-    parser.add_argument("--repeats", type=int, default=10, help="kills at each place of R2")
-    parser.add_argument("--places", nargs="+", default=PLACES, choices=PLACES, metavar="PLACE")
-    parser.add_argument("--freezes", type=int, default=50, help="workers frozen in R3")
-    parser.add_argument("--submits", type=int, default=500, help="submits of R4")
-    parser.add_argument("--drops", type=int, default=100, help="dropped event streams of R14")
-    parser.add_argument("--seconds", type=float, default=60, help="outage of R15")
-    parser.add_argument("--epochs", type=int, default=50, help="of the training in R14 and R15")
-    arguments = vars(parser.parse_args())
-    proofs, database = arguments.pop("proofs") or PROOFS, arguments.pop("database")
-    extent = Extent(**arguments)
+    parser.add_argument("--places", nargs="+", choices=PLACES, metavar="PLACE", help="of R2")
+    for name, meaning in _NUMBERS.items():
+        default = getattr(Extent, name)
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=meaning)
+    given = vars(parser.parse_args())
+    proofs, database = given.pop("proofs") or PROOFS, given.pop("database")
+    extent = Extent(**{name: value for name, value in given.items() if value is not None})
     all_met = True
     for each in ("sqlite", "postgresql") if database == "both" else (database,):
         for name in proofs:
@@ -93,6 +87,19 @@ def main() -> int:
                 print(f"{each:10} {figure}", flush=True)
                 all_met &= figure.is_met
     return 0 if all_met else 1
+
+
+_NUMBERS: Mapping[str, str] = {
+    "seed": "decides what is killed when",
+    "kills": "random kills of R1",
+    "jobs": "jobs in the queue of R1",
+    "repeats": "kills at each place of R2",
+    "freezes": "workers frozen in R3",
+    "submits": "submits of R4",
+    "drops": "dropped event streams of R14",
+    "seconds": "outage of PostgreSQL in R15; SQLite is locked for half as long",
+    "epochs": "of the training in R14 and R15",
+}
 
 
 def run_proof(name: str, database: str, extent: Extent) -> Iterator[Figure]:
