@@ -5,6 +5,7 @@ killed when; histories of all jobs are kept in build/chaos.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,6 +81,7 @@ def main() -> int:
     given = vars(parser.parse_args())
     proofs, database = given.pop("proofs") or PROOFS, given.pop("database")
     extent = Extent(**{name: value for name, value in given.items() if value is not None})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # its processes end with it
     all_met = True
     for each in ("sqlite", "postgresql") if database == "both" else (database,):
         for name in proofs:
