@@ -58,12 +58,13 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone(Event):
-    """One optimizer step. `loss` is the mean over the step's trained tokens, in nats."""
+    """One optimizer step: mean loss over its trained tokens in nats, and next-token accuracy."""
 
     kind = "step"
     step: int
     epoch: float
     loss: float
+    accuracy: float
     learning_rate: float
     grad_norm: float
     num_tokens: int
