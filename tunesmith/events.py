@@ -215,6 +215,16 @@ def read_events(path: Path, *, after: int = 0) -> Iterator[dict[str, Any]]:
                 yield event
 
 
+def read_events_backwards(path: Path) -> Iterator[dict[str, Any]]:
+    """The events, newest first; a line is parsed when it is asked for."""
+    content = path.read_bytes() if path.exists() else b""
+    end = content.rfind(b"\n")
+    while end >= 0:
+        begin = content.rfind(b"\n", 0, end) + 1
+        yield json.loads(content[begin:end])
+        end = begin - 1
+
+
 def current_history(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The events without what a resume took back: steps after the checkpoint it continued from."""
     history: list[dict[str, Any]] = []
