@@ -59,12 +59,13 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone(Event):
-    """One optimizer step. `loss` is the mean over the step's trained tokens, in nats."""
+    """One optimizer step: mean loss over its trained tokens in nats, and next-token accuracy."""
 
     kind = "step"
     step: int
     epoch: float
     loss: float
+    accuracy: float
     learning_rate: float
     grad_norm: float
     num_tokens: int
@@ -214,6 +215,16 @@ def read_events(path: Path, *, after: int = 0) -> Iterator[dict[str, Any]]:
             event = json.loads(line)
             if event["seq"] > after:
                 yield event
+
+
+def read_events_backwards(path: Path) -> Iterator[dict[str, Any]]:
+    """The events, newest first; a line is parsed when it is asked for."""
+    content = path.read_bytes() if path.exists() else b""
+    end = content.rfind(b"\n")
+    while end >= 0:
+        begin = content.rfind(b"\n", 0, end) + 1
+        yield json.loads(content[begin:end])
+        end = begin - 1
 
 
 def current_history(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

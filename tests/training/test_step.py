@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from tests.training import runs as small
-from tunesmith.data.loader import pack
+from tunesmith.data.loader import PackedBatch, pack
 from tunesmith.errors import ModelRejected, TrainingDiverged
 from tunesmith.service import runs
 from tunesmith.store.home import Home
 from tunesmith.training.assemble import Parts, assemble
 from tunesmith.training.loop import train_step
-from tunesmith.training.objectives import check_head, measure, next_token_loss
+from tunesmith.training.objectives import Scored, check_head, measure, next_token_loss
 from tunesmith.training.plan import plan_training
 
 World = tuple[Home, Path]
@@ -53,7 +53,7 @@ def test_packed_loss_is_the_sum_of_each_example_alone(world: World) -> None:
         hits += int((logits.argmax(-1) == tokens[1:])[wanted].sum())
     batch = pack(store, indices)
     with torch.no_grad():
-        assert float(next_token_loss(model, batch)) == pytest.approx(expected, rel=1e-5)
+        assert float(next_token_loss(model, batch).loss) == pytest.approx(expected, rel=1e-5)
     assert measure(model, batch).loss == pytest.approx(expected, rel=1e-5)
     assert measure(model, batch).num_correct == hits
 
@@ -65,6 +65,7 @@ def test_accumulated_small_batches_equal_one_large_batch(world: World) -> None:
         one, many = train_step(large, step), train_step(accumulated, step)
         assert one.num_trained_tokens == many.num_trained_tokens
         assert many.loss == pytest.approx(one.loss, rel=1e-4)
+        assert many.accuracy == pytest.approx(one.accuracy, abs=0.01)
         assert many.grad_norm == pytest.approx(one.grad_norm, rel=1e-3)
 
 
@@ -82,7 +83,12 @@ def test_a_loss_that_is_no_number_makes_no_update(world: World) -> None:
     parts = _parts(world)
     before = {name: tensor.clone() for name, tensor in parts.optimizer.masters.items()}
     nan = float("nan")
-    broken = replace(parts, objective=lambda model, batch: next_token_loss(model, batch) * nan)
+
+    def broken_loss(model: PreTrainedModel, batch: PackedBatch) -> Scored:
+        scored = next_token_loss(model, batch)
+        return replace(scored, loss=scored.loss * nan)
+
+    broken = replace(parts, objective=broken_loss)
     with pytest.raises(TrainingDiverged, match="step 3: loss nan"):
         train_step(broken, 2)
     for name, tensor in parts.optimizer.masters.items():

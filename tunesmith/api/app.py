@@ -5,8 +5,16 @@ from fastapi.routing import APIRoute
 
 import tunesmith
 from tunesmith.api.access import check_declared, declared_access
-from tunesmith.api.errors import ERROR_RESPONSES, install_error_handlers
+from tunesmith.api.errors import (
+    ERROR_RESPONSES,
+    OPENAI_API,
+    OPENAI_ERROR_RESPONSES,
+    install_error_handlers,
+)
 from tunesmith.api.middleware import RequestGuard
+from tunesmith.api.openai import files as openai_files
+from tunesmith.api.openai import fine_tuning as openai_fine_tuning
+from tunesmith.api.openai import models as openai_models
 from tunesmith.api.routes import access, files, health, jobs, runs
 from tunesmith.service.services import Services
 
@@ -17,6 +25,11 @@ _ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     jobs.router,
     runs.router,
+)
+_OPENAI_ROUTERS: tuple[APIRouter, ...] = (
+    openai_files.router,
+    openai_fine_tuning.router,
+    openai_models.router,
 )
 
 
@@ -40,6 +53,8 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(health.router)
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
+    for router in _OPENAI_ROUTERS:
+        app.include_router(router, prefix=OPENAI_API, responses=OPENAI_ERROR_RESPONSES)
     app.add_middleware(
         RequestGuard,
         hosts=services.config.allowed_hosts,
@@ -53,7 +68,8 @@ def create_app(services: Services) -> FastAPI:
 
 
 def _operation_id(route: APIRoute) -> str:
-    return route.name
+    is_openai = route.path.startswith(f"{OPENAI_API}/")
+    return f"openai_{route.name}" if is_openai else route.name
 
 
 def _show_access(app: FastAPI) -> None:

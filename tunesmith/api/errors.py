@@ -60,22 +60,52 @@ class ApiError(BaseModel):
     param: str | None = None
 
 
-# For the OpenAPI file: which errors every route may answer with.
-ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ApiError, "description": description}
-    for status, description in {
-        400: "The request is refused",
-        401: "No valid key",
-        403: "Not allowed",
-        404: "Not there",
-        409: "The state of things does not allow it",
-        413: "The body is too large",
-        422: "The request is malformed",
-        429: "Too much of it",
-        503: "Try again later",
-        507: "No room left",
-    }.items()
+class OpenAIError(BaseModel):
+    """What went wrong, as OpenAI's clients read it."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class OpenAIFailure(BaseModel):
+    """The body of a failed request under /v1."""
+
+    error: OpenAIError
+
+
+_DESCRIPTIONS = {
+    400: "The request is refused",
+    401: "No valid key",
+    403: "Not allowed",
+    404: "Not there",
+    409: "The state of things does not allow it",
+    413: "The body is too large",
+    422: "The request is malformed",
+    429: "Too much of it",
+    503: "Try again later",
+    507: "No room left",
 }
+
+
+def _responses(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    return {
+        status: {"model": model, "description": description}
+        for status, description in _DESCRIPTIONS.items()
+    }
+
+
+# For the OpenAPI file: which errors every route may answer with.
+ERROR_RESPONSES = _responses(ApiError)
+OPENAI_ERROR_RESPONSES = _responses(OpenAIFailure)
+
+OPENAI_API = "/v1"
+
+
+def speaks_openai(request: Request) -> bool:
+    """Whether the request is to a route of OpenAI's clients."""
+    return request.url.path.startswith(f"{OPENAI_API}/")
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -103,7 +133,8 @@ def _answer_malformed(request: Request, error: Exception) -> JSONResponse:
     param = _param(problem["loc"])
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     message = f"{param or 'the body'}: {problem['msg']}{more}"
-    return answer(request, 422, "request_malformed", message, param=param or None)
+    status = 400 if speaks_openai(request) else 422
+    return answer(request, status, "request_malformed", message, param=param or None)
 
 
 def _param(location: Sequence[int | str]) -> str:
@@ -136,10 +167,12 @@ def answer(
 ) -> JSONResponse:
     """The answer to a failed request."""
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}
-    if request.url.path.startswith("/v1/"):
+    if speaks_openai(request):
         text = f"{message} ({hint})" if hint else message
         kind = "server_error" if status >= 500 else "invalid_request_error"
-        error = {"message": text, "type": kind, "param": param, "code": code}
-        return JSONResponse({"error": error}, status, headers)
+        error = OpenAIError(message=text, type=kind, param=param, code=code)
+        # Left to itself, the client tries again what will be refused again.
+        headers["x-should-retry"] = str(status == 503).lower()
+        return JSONResponse(OpenAIFailure(error=error).model_dump(), status, headers)
     body = ApiError(code=code, message=message, hint=hint, param=param)
     return JSONResponse(body.model_dump(), status, headers)

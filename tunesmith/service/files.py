@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from tunesmith.artifacts import fsync_folder
+from tunesmith.artifacts import fsync_folder, write_durably
 from tunesmith.data.sources.datafile import one_line
 from tunesmith.errors import InUse, NotEnoughDisk, NotFound, QuotaExceeded
 from tunesmith.failpoints import failpoint
@@ -71,6 +72,31 @@ def store_file(
     with services.database.transaction() as db:
         db.add(row)
     return _view(row)
+
+
+def add_file(
+    services: Services, db: Session, job: Job, text: str, *, filename: str, purpose: str
+) -> File:
+    """Keep what `job` has to hand out, as a file of its tenant; durable before `db` commits.
+
+    It is named after the job, so that one who publishes the job again leaves no second one.
+    """
+    folder = _folder(services, job.tenant_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = text.encode()
+    row = File(
+        id=f"file-{job.id.rpartition('-')[2]}",
+        tenant_id=job.tenant_id,
+        filename=filename,
+        purpose=purpose,
+        num_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        created_at=services.clock(),
+        created_by=job.created_by,
+    )
+    write_durably(folder / row.id, text)
+    db.add(row)
+    return row
 
 
 def _copy(stream: BinaryIO, target: Path, *, room: int) -> tuple[int, str]:

@@ -24,6 +24,7 @@ from tunesmith.service.job_requests import (
 )
 from tunesmith.service.services import Services
 from tunesmith.store.tables import Model
+from tunesmith.training.config import TrainConfig
 
 FILE_PREFIX = "file-"  # an uploaded file may stand where a dataset may; it is imported first
 
@@ -36,11 +37,13 @@ class Needs:
         name: what to call the job.
         pins: dataset versions by the references of the recipe.
         first: jobs that have to succeed first, by their names.
+        recipe: what an extension comes to; a training's is in its request.
     """
 
     name: str
     pins: Mapping[str, str] = field(default_factory=dict[str, str])
     first: Mapping[str, JobRequest] = field(default_factory=dict[str, JobRequest])
+    recipe: TrainConfig | None = None
 
 
 def find_needs(services: Services, tenant_id: str, request: JobRequest) -> Needs:
@@ -136,7 +139,7 @@ def _of_extend(services: Services, tenant_id: str, request: ExtendRequest) -> Ne
     folder = runs.find_run(services.home(tenant_id), request.run)
     # Built and thrown away: what it refuses is refused now and not when its turn has come.
     job = runs.extend_run(folder, epochs=request.epochs, name=request.name, now=services.clock())
-    return Needs(job.config.name)
+    return Needs(job.config.name, recipe=job.config)
 
 
 def _of_import(services: Services, tenant_id: str, request: ImportRequest) -> Needs:

@@ -10,6 +10,11 @@ from tunesmith.schema import Name, Strict, setting
 from tunesmith.training.config import TrainConfig
 
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+# Keys become paths into JSON, in which neither database takes a quote or a control character.
+MetadataKey: TypeAlias = Annotated[
+    str, StringConstraints(max_length=64, pattern=r'^[^"\\\x00-\x1f]+$')
+]
+MetadataValue: TypeAlias = Annotated[str, StringConstraints(max_length=512, pattern=r"^[^\x00]*$")]
 
 
 class TrainRequest(Strict):
@@ -91,4 +96,6 @@ class JobOptions(Strict):
     pool: Name | None = setting(None, "the pool of workers; the installation's default if None")
     priority: int = setting(0, "larger comes first among the tenant's own", ge=-100, le=100)
     notify: list[Text] = setting([], "ids of channels that hear of the job", max_length=20)
-    metadata: dict[str, str] = setting({}, "up to 16 notes of one's own", max_length=16)
+    metadata: dict[MetadataKey, MetadataValue] = setting(
+        {}, "up to 16 notes of one's own", max_length=16
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tunesmith.service.paths import hide_paths
 from tunesmith.service.services import Services
 from tunesmith.store.claims import IN_ORDER
 from tunesmith.store.tables import (
@@ -90,8 +91,8 @@ def view_jobs(services: Services, db: Session, jobs: Sequence[Job]) -> list[JobV
             started_at=job.started_at,
             finished_at=job.finished_at,
             cost=costs.get(job.id, _NO_COST),
-            error=job.error,
-            value=(job.outcome or {}).get("value"),
+            error=hide_paths(services, job.tenant_id, job.error),
+            value=hide_paths(services, job.tenant_id, (job.outcome or {}).get("value")),
         )
         for job in jobs
     ]

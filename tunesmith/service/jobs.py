@@ -162,13 +162,18 @@ def _insert(
 ) -> Job:
     request, options = wanted.request, wanted.options
     kind = "train" if isinstance(request, ExtendRequest) else request.kind
+    recipe = wanted.needs.recipe
     rank = select(func.coalesce(func.max(Job.rank), 0) + 1).where(Job.tenant_id == tenant_id)
     job = Job(
         id=new_id(_ID_PREFIX[request.kind]),
         tenant_id=tenant_id,
         kind=kind,
         name=wanted.needs.name,
-        spec={"request": request.model_dump(mode="json"), "pins": dict(wanted.needs.pins)},
+        spec={
+            "request": request.model_dump(mode="json"),
+            "pins": dict(wanted.needs.pins),
+            "extended_recipe": recipe.model_dump(mode="json") if recipe is not None else None,
+        },
         details={"metadata": options.metadata},
         status="queued",
         priority=options.priority,
@@ -224,7 +229,10 @@ def find_job(db: Session, tenant_id: str, job_id: str) -> Job:
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs a list shows: those for which every value that is given fits."""
+    """Which jobs a list shows: those for which every value that is given fits.
+
+    `metadata` is notes that a job has, among others; without any, a job that has none.
+    """
 
     kinds: Sequence[str] = ()
     statuses: Sequence[JobStatus] = ()
@@ -252,6 +260,8 @@ def list_jobs(
         wanted = wanted.where(Job.status.in_(matching.statuses))
     if matching.name is not None:
         wanted = wanted.where(Job.name == matching.name)
+    if matching.metadata is not None and not matching.metadata:
+        wanted = wanted.where(Job.details["metadata"].as_string() == "{}")
     for key, value in (matching.metadata or {}).items():
         wanted = wanted.where(Job.details["metadata"][key].as_string() == value)
     with services.database.reading() as db:
@@ -300,6 +310,10 @@ def resume_job(services: Services, tenant_id: str, job_id: str) -> JobView:
 
 
 def _queue_again(db: Session, job_id: str, *, now: datetime) -> Job | None:
+    """The job, and what it needs: it may have failed because that did."""
+    needed = select(JobNeed.needed_id).where(JobNeed.job_id == job_id)
+    for needed_id in db.scalars(needed).all():
+        requests.queue_again(db, needed_id, message="needed again", now=now)
     return requests.queue_again(db, job_id, message="queued again", now=now)
 
 

@@ -143,7 +143,7 @@ def _pin_dataset(home: Home, reference: str, *, version: str | None = None) -> P
 def _fork(home: Home, reference: str) -> Fork:
     name, _, step_text = reference.partition("@")
     folder = home.runs / home.find("run", name).id
-    checkpoints = _checkpoint_steps(folder)
+    checkpoints = checkpoint_steps(folder)
     if not checkpoints:
         raise NotFound(f"run {name} has no checkpoint to start from")
     step = int(step_text) if step_text.isdigit() else max(checkpoints)
@@ -153,7 +153,8 @@ def _fork(home: Home, reference: str) -> Fork:
     return Fork(run_id=folder.name, step=step, weights=str(checkpoints[step] / "weights"))
 
 
-def _checkpoint_steps(folder: Path) -> dict[int, Path]:
+def checkpoint_steps(folder: Path) -> dict[int, Path]:
+    """The checkpoints of a run that are complete, by step."""
     found = (folder / CHECKPOINTS).glob("step-*")
     return {int(path.name.removeprefix("step-")): path for path in found if read_manifest(path)}
 
@@ -244,7 +245,7 @@ def extend_run(
             f"run {job.config.name} is not finished",
             hint=f"finish it first: tunesmith runs resume {job.config.name}",
         )
-    steps = _checkpoint_steps(folder)
+    steps = checkpoint_steps(folder)
     if not steps:
         raise ResumeRefused(f"run {job.config.name} has no checkpoint left to go on from")
     last = max(steps)
@@ -361,7 +362,7 @@ def show_run(folder: Path) -> RunDetails:
         losses=[step["loss"] for step in steps],
         validations=[event for event in history if event["kind"] == "evaluated"],
         tokens_per_second=sum(step["num_tokens"] for step in steps) / seconds if seconds else 0.0,
-        checkpoints=sorted(_checkpoint_steps(folder)),
+        checkpoints=sorted(checkpoint_steps(folder)),
         lineage=dict(job.identity),
         recipe=job.config.model_dump(mode="json"),
     )

@@ -8,7 +8,7 @@ and hears nothing twice, however often the line drops.
 import heapq
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -18,9 +18,12 @@ from tunesmith.errors import RecipeInvalid
 from tunesmith.events import read_events
 from tunesmith.jobs.folder import EVENTS
 from tunesmith.service.jobs import find_job
+from tunesmith.service.paths import hide_paths
 from tunesmith.service.preparation import job_folder
 from tunesmith.service.services import Services
 from tunesmith.store.tables import TERMINAL, JobEvent
+
+_NOT_TOLD = ("seq", "kind", "artifact")  # said otherwise, and where things lie on the server
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,11 @@ def read_news(services: Services, tenant_id: str, job_id: str, *, after: Positio
             .order_by(JobEvent.seq)
         ).all()
     said = read_events(job_folder(services, job) / EVENTS, after=after.engine)
-    return News(list(_merged(turns, said, after)), ended=job.status in TERMINAL)
+    events = [
+        replace(event, data=hide_paths(services, tenant_id, event.data))
+        for event in _merged(turns, said, after)
+    ]
+    return News(events, ended=job.status in TERMINAL)
 
 
 def _merged(
@@ -96,7 +103,7 @@ def _merged(
             yield StreamEvent(position, "status", data)
         else:
             position = Position(position.life, entry["seq"])
-            data = {key: value for key, value in entry.items() if key not in ("seq", "kind")}
+            data = {key: value for key, value in entry.items() if key not in _NOT_TOLD}
             yield StreamEvent(position, entry["kind"], data)
 
 

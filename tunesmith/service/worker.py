@@ -163,7 +163,7 @@ class WorkerLoop:
             job = queue.finish(
                 db, held.lease, to="succeeded", seconds=seconds, now=now, outcome=found
             )
-            publish(db, job, outcome, now=now)
+            publish(self.services, db, job, outcome, now=now)
             failpoint("worker.before_publish_commit")
             return job.status
 

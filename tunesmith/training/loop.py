@@ -16,9 +16,18 @@ from tunesmith.training.evaluate import evaluate
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one optimizer step measured. `loss` is the mean over its trained tokens, in nats."""
+    """What one optimizer step measured, before its update.
+
+    Attributes:
+        loss: mean over its trained tokens, in nats.
+        accuracy: share of its trained tokens that were the most likely ones.
+        grad_norm: before clipping.
+        num_tokens: of this replica.
+        num_trained_tokens: of all replicas.
+    """
 
     loss: float
+    accuracy: float
     grad_norm: float
     num_tokens: int
     num_trained_tokens: int
@@ -37,12 +46,13 @@ def train_step(parts: Parts, step: int) -> StepResult:
     batches = parts.batches.of_step(step)
     num_trained = parts.replicas.sum(sum(batch.num_trained_tokens for batch in batches))
 
-    summed_loss = 0.0
+    summed_loss = num_correct = 0.0
     for batch in batches:
-        loss = parts.objective(parts.model, batch)  # a sum over trained tokens
+        scored = parts.objective(parts.model, batch)  # sums over trained tokens
         # Replicas average gradients; times their count, that average is a sum again.
-        parts.replicas.backward(loss * (parts.replicas.count / num_trained))
-        summed_loss += float(loss.detach())
+        parts.replicas.backward(scored.loss * (parts.replicas.count / num_trained))
+        summed_loss += float(scored.loss.detach())
+        num_correct += int(scored.num_correct)
 
     masters = parts.optimizer.masters.values()
     grad_norm = parts.replicas.clip_grad_norm(masters, parts.config.training.max_grad_norm)
@@ -55,6 +65,7 @@ def train_step(parts: Parts, step: int) -> StepResult:
     parts.optimizer.step(learning_rate=parts.schedule.rate(step))
     return StepResult(
         loss=mean_loss,
+        accuracy=parts.replicas.sum(num_correct) / num_trained,
         grad_norm=grad_norm,
         num_tokens=sum(batch.num_tokens for batch in batches),
         num_trained_tokens=int(num_trained),
@@ -129,6 +140,7 @@ def _step_event(
         step=progress.step,
         epoch=progress.step / parts.batches.steps_per_epoch,
         loss=result.loss,
+        accuracy=result.accuracy,
         learning_rate=parts.schedule.rate(progress.step - 1),
         grad_norm=result.grad_norm,
         num_tokens=result.num_tokens,

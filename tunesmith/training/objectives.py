@@ -9,15 +9,24 @@ from transformers import PreTrainedModel
 
 from tunesmith.data.loader import PackedBatch
 from tunesmith.errors import ModelRejected
-from tunesmith.modeling.kernels.loss import linear_cross_entropy, num_correct
-
-Objective = Callable[[PreTrainedModel, PackedBatch], Tensor]
+from tunesmith.modeling.kernels.loss import linear_cross_entropy
 
 
-def next_token_loss(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
+@dataclass(frozen=True)
+class Scored:
+    """Sums over the trained tokens of a batch: the loss to minimize, tokens predicted right."""
+
+    loss: Tensor
+    num_correct: Tensor
+
+
+Objective = Callable[[PreTrainedModel, PackedBatch], Scored]
+
+
+def next_token_loss(model: PreTrainedModel, batch: PackedBatch) -> Scored:
     """Sum over the batch's trained tokens of -log p(token | what comes before it), in nats."""
     hidden_ND, targets_N = _predictors(model, batch)
-    return linear_cross_entropy(hidden_ND, _head_weight(model), targets_N)
+    return Scored(*linear_cross_entropy(hidden_ND, _head_weight(model), targets_N))
 
 
 OBJECTIVES: Mapping[str, Objective] = {"sft": next_token_loss}
@@ -35,10 +44,8 @@ class Measured:
 def measure(model: PreTrainedModel, batch: PackedBatch) -> Measured:
     """Loss and next-token hits of one batch, without gradients."""
     with torch.no_grad():
-        hidden_ND, targets_N = _predictors(model, batch)
-        loss = linear_cross_entropy(hidden_ND, _head_weight(model), targets_N)
-        correct = num_correct(hidden_ND, _head_weight(model), targets_N)
-    return Measured(float(loss), int(correct), batch.num_trained_tokens)
+        scored = next_token_loss(model, batch)
+    return Measured(float(scored.loss), int(scored.num_correct), batch.num_trained_tokens)
 
 
 def _predictors(model: PreTrainedModel, batch: PackedBatch) -> tuple[Tensor, Tensor]:
