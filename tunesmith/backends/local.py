@@ -6,6 +6,8 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tunesmith.backends.protocol import LOG, Ended, Execution
@@ -22,8 +24,15 @@ _PASSED_ON = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
 class LocalBackend:
-    """Each job in a process group of its own, with a limit on its memory."""
+    """Each job in a process group of its own, with a limit on its memory.
+
+    Attributes:
+        pass_on: further variables of the environment that jobs may see.
+    """
+
+    pass_on: Sequence[str] = ()
 
     def start(self, folder: Path, *, room: Room) -> Execution:
         """Start the job of `folder`, tethered to this process: if this one dies, it dies."""
@@ -35,18 +44,19 @@ class LocalBackend:
                 stdout=log,
                 stderr=log,
                 cwd=folder,
-                env=_environment(room),
+                env=self._environment(room),
                 start_new_session=True,
             )
         # Data that is written to, not address space: mapped weights and thread stacks do not count.
         limit = room.memory_bytes
-        resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
+        with contextlib.suppress(ProcessLookupError):  # it may have ended already
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
         return _LocalExecution(process)
 
-
-def _environment(room: Room) -> dict[str, str]:
-    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {**passed, "OMP_NUM_THREADS": str(max(1, room.num_cores))}
+    def _environment(self, room: Room) -> dict[str, str]:
+        names = (*_PASSED_ON, *self.pass_on)
+        passed = {name: os.environ[name] for name in names if name in os.environ}
+        return {**passed, "OMP_NUM_THREADS": str(max(1, room.num_cores))}
 
 
 class _LocalExecution:

@@ -59,7 +59,8 @@ def worker(config: Config = None, tethered: Tethered = False) -> None:
 
     services = _open(config)
     with stop_requested(tethered=tethered) as should_stop:
-        WorkerLoop(services, LocalBackend(), machine_size(services)).run(should_stop)
+        backend = LocalBackend(pass_on=services.config.job_environment)
+        WorkerLoop(services, backend, machine_size(services)).run(should_stop)
 
 
 def _open(config: Path | None, *, host: str | None = None, port: int | None = None) -> "Services":

@@ -42,6 +42,9 @@ class ServiceConfig(Strict):
     worker_memory: PositiveInt | None = setting(
         None, "memory a worker offers; None is nine tenths", unit="bytes"
     )
+    job_environment: list[str] = setting(
+        [], "variables that jobs may see beside the usual, such as WANDB_API_KEY"
+    )
     allow_private_addresses: bool = setting(
         False, "imports and webhooks may connect to addresses of the local network"
     )

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from tunesmith.artifacts import read_manifest
 from tunesmith.data.config import DataConfig, DatasetValidation
 from tunesmith.data.sources.fetching import is_remote
-from tunesmith.errors import DatasetRejected, NotFound
+from tunesmith.errors import AccessDenied, DatasetRejected, NotFound
 from tunesmith.modeling.catalog import CATALOG
 from tunesmith.service import runs
 from tunesmith.service.files import find_file
@@ -24,7 +24,7 @@ from tunesmith.service.job_requests import (
 )
 from tunesmith.service.services import Services
 from tunesmith.store.tables import Model
-from tunesmith.training.config import TrainConfig
+from tunesmith.training.config import ServerTracker, TrainConfig
 
 FILE_PREFIX = "file-"  # an uploaded file may stand where a dataset may; it is imported first
 
@@ -51,6 +51,7 @@ def find_needs(services: Services, tenant_id: str, request: JobRequest) -> Needs
 
     Raises:
         NotFound: a dataset, file, model or run of that name does not exist.
+        AccessDenied: a recipe names a tracker's address.
         ResumeRefused: the run to extend is not finished.
         DatasetRejected: an import names neither a file nor an address.
     """
@@ -61,6 +62,12 @@ def _of_train(services: Services, tenant_id: str, request: TrainRequest) -> Need
     if request.start_from is not None:
         runs.find_run(services.home(tenant_id), request.start_from.partition("@")[0])
     recipe = request.recipe
+    if any(isinstance(each, ServerTracker) and each.uri is not None for each in recipe.trackers):
+        # A job would connect, or write, wherever a tenant pleases.
+        raise AccessDenied(
+            "a recipe for the service may not choose a tracker's address",
+            hint="leave uri out; the operator sets the tracker's own variables in job_environment",
+        )
     return _of_recipe(services, tenant_id, recipe.name, recipe.model, recipe.data)
 
 
