@@ -1,11 +1,13 @@
 """The stages by kind of job. Their code, and torch with most of it, is imported when one is run."""
 
+import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.data.job import ImportJob, PreviewJob
+from tunesmith.errors import NotEnoughMemory
 from tunesmith.events import Emit
 from tunesmith.jobs.folder import EVENTS, Outcome
 from tunesmith.jobs.spec import JobSpec
@@ -40,7 +42,27 @@ def run_stage(job: JobSpec, around: Surroundings) -> Outcome:
     return STAGES[job.kind](job, around)
 
 
+# Below it torch and transformers do not load; a little above, they load at times. Measured: 0.4 GB.
+_BYTES_TO_LOAD = 600_000_000
+
+
+def _check_limit() -> None:
+    """Refuse a limit under which libraries would end in a crash rather than an error.
+
+    Raises:
+        NotEnoughMemory: the process may not have as much as they take.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    if limit != resource.RLIM_INFINITY and limit < _BYTES_TO_LOAD:
+        raise NotEnoughMemory(
+            f"the job may use {limit / 1e9:.1f} GB of memory, loading torch alone takes "
+            f"{_BYTES_TO_LOAD / 1e9:.1f} GB",
+            hint="give the job more memory",
+        )
+
+
 def _train(job: TrainJob, around: Surroundings) -> Outcome:
+    _check_limit()
     from tunesmith.training.stage import run_training
     from tunesmith.training.trackers.follow import tracking
 
@@ -69,6 +91,7 @@ def _pull(job: PullJob, around: Surroundings) -> Outcome:
 
 
 def _preflight(job: PreflightJob, around: Surroundings) -> Outcome:
+    _check_limit()
     from tunesmith.training.plan import plan_training
     from tunesmith.training.preflight import check_plan
 
