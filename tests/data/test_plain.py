@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunesmith.data.dataset import import_dataset, read_examples
@@ -87,6 +87,7 @@ def outcome(reader: Reader, block: JsonLines) -> Any:
     return part.num_rows, part.columns, part.rejected, part.table.to_pylist()
 
 
+@settings(deadline=None)
 @given(plain_lines | st.lists(lines, min_size=1, max_size=5))
 def test_a_block_is_the_same_by_the_column_and_row_by_row(written: list[str]) -> None:
     block = JsonLines("a.jsonl", 7, len(written), "\n".join(written))

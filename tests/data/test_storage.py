@@ -83,6 +83,7 @@ def test_many_are_streamed_in_batches(tmp_path: Path) -> None:
     assert [len(batch) for batch in in_batches(numbered)] == [BATCH_SIZE, BATCH_SIZE, 1]
 
 
+@settings(deadline=None)
 @given(examples, examples)
 def test_examples_have_one_digest_if_and_only_if_they_are_equal(
     one: Example, other: Example
@@ -91,12 +92,14 @@ def test_examples_have_one_digest_if_and_only_if_they_are_equal(
     assert (first == second) == (one == other)
 
 
+@settings(deadline=None)
 @given(st.lists(examples, max_size=6))
 def test_a_digest_depends_on_the_example_alone(several: list[Example]) -> None:
     digests = digests_of(to_table(list(enumerate(several))))
     assert digests == [digests_of(to_table([(9, each)]))[0] for each in several]
 
 
+@settings(deadline=None)
 @given(st.lists(examples, max_size=6))
 def test_counts_by_the_column_are_those_of_every_text(several: list[Example]) -> None:
     lengths: dict[str, list[int]] = {}
