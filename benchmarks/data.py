@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
@@ -108,16 +109,20 @@ def _to_messages(row: dict[str, Any]) -> dict[str, Any]:
     return {"messages": [{"role": _ROLES[t["from"]], "content": t["value"]} for t in turns]}
 
 
-def import_peer(source: Path, work: Path, base: Path) -> dict[str, float]:
-    """Load, map to messages, save."""
+def import_peer(
+    source: Path, work: Path, base: Path, num_proc: int | None = None
+) -> dict[str, float]:
+    """Load, map to messages, save; by default in one process."""
     from datasets import load_dataset
 
+    for leftover in ("hf-cache", "hf-rows"):
+        shutil.rmtree(work / leftover, ignore_errors=True)
     begun = time.perf_counter()
     rows = load_dataset(
         "json", data_files=str(source), split="train", cache_dir=str(work / "hf-cache")
     )
-    rows = rows.map(_to_messages, remove_columns=["conversations"])
-    rows.save_to_disk(str(work / "hf-rows"))
+    rows = rows.map(_to_messages, remove_columns=["conversations"], num_proc=num_proc)
+    rows.save_to_disk(str(work / "hf-rows"), num_proc=num_proc)
     return {"seconds": time.perf_counter() - begun, "rows": len(rows)}
 
 
@@ -149,7 +154,11 @@ def tokenize_peer(source: Path, work: Path, base: Path) -> dict[str, float]:
 
 
 TASKS: dict[str, dict[str, Callable[[Path, Path, Path], dict[str, float]]]] = {
-    "import": {"ours": import_ours, "peer": import_peer},
+    "import": {
+        "ours": import_ours,
+        "peer x2": partial(import_peer, num_proc=2),
+        "peer": import_peer,  # last, as tokenizing reads what it saves
+    },
     "tokenize": {"ours": tokenize_ours, "peer": tokenize_peer},
 }
 
@@ -157,7 +166,9 @@ TASKS: dict[str, dict[str, Callable[[Path, Path, Path], dict[str, float]]]] = {
 def child(task: str, side: str, source: Path, work: Path, base: Path) -> None:
     """Do one task and print its figures as the last line."""
     measured = TASKS[task][side](source, work, base)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Of the largest process, if there are several.
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(each).ru_maxrss for each in whose) * 1024
     print(json.dumps({**measured, "peak_rss_bytes": peak}))
 
 
@@ -172,6 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tasks", default=",".join(TASKS), help="comma-separated")
     parser.add_argument("--base", type=Path, required=True, help="model folder with a tokenizer")
     options = parser.parse_args()
     peer = _peer_python()
@@ -180,7 +192,8 @@ def main() -> None:
     if not source.exists():
         print(f"· writing {options.rows:,} rows")
         write_rows(source, options.rows)
-    runs = [_round(source, options.base.resolve(), peer) for _ in range(options.rounds)]
+    tasks = options.tasks.split(",")
+    runs = [_round(tasks, source, options.base.resolve(), peer) for _ in range(options.rounds)]
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "data.json").write_text(json.dumps({"rows": options.rows, "rounds": runs}, indent=1))
     _print_table(runs)
@@ -198,15 +211,17 @@ def _peer_python() -> Path:
     return python
 
 
-def _round(source: Path, base: Path, peer: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """Every task on both sides, in turns, from nothing."""
+def _round(
+    tasks: list[str], source: Path, base: Path, peer: Path
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Every task on all sides, in turns, from nothing."""
     figures: dict[str, dict[str, dict[str, float]]] = {}
     work = WORK / "round"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    for task, sides in TASKS.items():
+    for task in tasks:
         figures[task] = {}
-        for side in sides:
+        for side in TASKS[task]:
             python = Path(sys.executable) if side == "ours" else peer
             command = [python, __file__, "child", task, side, source, work, base]
             done = subprocess.run(
@@ -225,15 +240,14 @@ def _environment() -> dict[str, str]:
 
 
 def _print_table(runs: list[dict[str, dict[str, dict[str, float]]]]) -> None:
-    print(f"{'task':10}{'side':6}{'rows/s':>12}{'peak RSS':>12}{'ours / peer':>24}")
-    for task, sides in TASKS.items():
-        ratios = [run[task]["peer"]["seconds"] / run[task]["ours"]["seconds"] for run in runs]
-        for side in sides:
+    print(f"{'task':10}{'side':9}{'rows/s':>12}{'peak RSS':>12}{'ours / it':>24}")
+    for task in runs[0]:
+        for side in TASKS[task]:
+            ratios = [run[task][side]["seconds"] / run[task]["ours"]["seconds"] for run in runs]
             rate = median(run[task][side]["rows"] / run[task][side]["seconds"] for run in runs)
             peak = max(run[task][side]["peak_rss_bytes"] for run in runs)
             spread = f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-            shown = spread if side == "ours" else ""
-            print(f"{task:10}{side:6}{rate:12,.0f}{peak / 1e6:9,.0f} MB{shown:>24}")
+            print(f"{task:10}{side:9}{rate:12,.0f}{peak / 1e6:9,.0f} MB{spread:>24}")
 
 
 if __name__ == "__main__":

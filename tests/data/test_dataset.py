@@ -61,7 +61,7 @@ def test_equal_content_is_one_version_whatever_its_file(tmp_path: Path) -> None:
         mapping={"prompt": "q", "completion": "a"},
     )
     assert (first.existed, again.existed) == (False, True)
-    assert again.id == first.id == "c4892330a9d3d949"  # the same on every machine
+    assert again.id == first.id == "1b32d868215cabfb"  # the same on every machine
     assert import_dataset(json_lines(tmp_path, GOOD[::-1]), into=into).id != first.id
 
 
@@ -176,7 +176,8 @@ def test_unknown_formats_files_and_folders_are_not_found(tmp_path: Path) -> None
 
 def test_progress_counts_rows(tmp_path: Path) -> None:
     seen: list[int] = []
-    source = json_lines(tmp_path, GOOD * 250)
+    source = tmp_path / "a.txt"
+    source.write_text("passage\n" * 2250)
     import_dataset(source, into=tmp_path / "versions", on_progress=seen.append)
     assert seen == [1000, 2000, 2250]
 
@@ -200,7 +201,7 @@ def test_exact_duplicates_are_dropped_on_request(tmp_path: Path) -> None:
     assert (stats.num_rows, stats.num_examples) == (13, 9)
     assert (stats.num_rejected, stats.num_dropped, stats.num_duplicates) == (1, 3, 0)
     reasons = [(record["row"], record["reason"]) for record in left_out(version)]
-    assert reasons == [
+    assert sorted(reasons) == [
         (10, "duplicate of row 4"),
         (11, "is blank"),
         (12, "duplicate of row 1"),

@@ -1,3 +1,4 @@
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -5,8 +6,15 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunesmith.data.storage import BATCH_SIZE, in_batches, stream_examples, write_examples
-from tunesmith.schema import canonical_json
+from tunesmith.data.digests import digests_of
+from tunesmith.data.statistics import RoleStats, to_batch
+from tunesmith.data.storage import (
+    BATCH_SIZE,
+    in_batches,
+    stream_examples,
+    to_table,
+    write_examples,
+)
 from tunesmith.text.conversation import (
     Classified,
     Conversation,
@@ -14,7 +22,6 @@ from tunesmith.text.conversation import (
     Message,
     Passage,
     Preference,
-    identity_of,
     texts_of,
 )
 
@@ -76,18 +83,33 @@ def test_many_are_streamed_in_batches(tmp_path: Path) -> None:
     assert [len(batch) for batch in in_batches(numbered)] == [BATCH_SIZE, BATCH_SIZE, 1]
 
 
-def test_the_identity_of_plain_conversations_has_not_changed() -> None:
-    plain = Conversation((Message("user", "a"), Message("assistant", "b")))
-    assert canonical_json(identity_of(plain)) == '[["user","a"],["assistant","b"]]'
-    assert canonical_json(identity_of(Passage("a"))) == '[["text","a"]]'
-
-
+@settings(deadline=None)
 @given(examples, examples)
-def test_examples_have_one_identity_if_and_only_if_they_are_equal(
+def test_examples_have_one_digest_if_and_only_if_they_are_equal(
     one: Example, other: Example
 ) -> None:
-    same = canonical_json(identity_of(one)) == canonical_json(identity_of(other))
-    assert same == (one == other)
+    first, second = digests_of(to_table([(1, one), (2, other)]))
+    assert (first == second) == (one == other)
+
+
+@settings(deadline=None)
+@given(st.lists(examples, max_size=6))
+def test_a_digest_depends_on_the_example_alone(several: list[Example]) -> None:
+    digests = digests_of(to_table(list(enumerate(several))))
+    assert digests == [digests_of(to_table([(9, each)]))[0] for each in several]
+
+
+@settings(deadline=None)
+@given(st.lists(examples, max_size=6))
+def test_counts_by_the_column_are_those_of_every_text(several: list[Example]) -> None:
+    lengths: dict[str, list[int]] = {}
+    for role, text in chain.from_iterable(map(texts_of, several)):
+        lengths.setdefault(role, []).append(len(text))
+    counted = to_batch(to_table(list(enumerate(several)))).roles
+    assert counted == {
+        role: RoleStats(num_texts=len(each), num_characters=sum(each), longest=max(each))
+        for role, each in lengths.items()
+    }
 
 
 def test_every_text_is_counted_for_whose_it_is() -> None:

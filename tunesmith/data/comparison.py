@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunesmith.data.dataset import DatasetVersion, read_examples
-from tunesmith.data.statistics import fingerprint
+from tunesmith.data.digests import with_fingerprints
 from tunesmith.data.storage import NumberedExample
 from tunesmith.text.conversation import texts_of
 
@@ -50,7 +50,7 @@ def compare_versions(older: DatasetVersion, newer: DatasetVersion) -> Difference
 
 
 def _fingerprints(version: DatasetVersion) -> NDArray[np.uint64]:
-    return np.array(array("Q", (fingerprint(each) for _, each in read_examples(version))))
+    return np.array(array("Q", (each for *_, each in with_fingerprints(read_examples(version)))))
 
 
 def _first(version: DatasetVersion, chosen: NDArray[np.bool_]) -> list[ShownExample]:

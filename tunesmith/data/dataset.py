@@ -2,34 +2,30 @@
 
 import json
 import os
-import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import Any
 
 from tunesmith import artifacts, schema
-from tunesmith.data.deduplicate import Deduplicate, without_duplicates
-from tunesmith.data.formats import FORMATS, Detection, Format, RowRejected, rename
+from tunesmith.data.deduplicate import Deduplicate
+from tunesmith.data.formats import FORMATS, Detection, rename
 from tunesmith.data.lineage import source_lineage
+from tunesmith.data.plain import plain_chats
+from tunesmith.data.reading import Reader, Standardize
 from tunesmith.data.recognise import recognise
-from tunesmith.data.sources import NumberedRow, Row, read_rows
+from tunesmith.data.sources import Block, read_blocks, read_rows
 from tunesmith.data.sources.places import Places
-from tunesmith.data.statistics import DatasetStats, ImportTally
-from tunesmith.data.storage import NumberedExample, stream_examples, write_examples
+from tunesmith.data.staging import OnProgress, stage_examples, stage_source
+from tunesmith.data.statistics import DatasetStats, ImportTally, LeftOut
+from tunesmith.data.storage import NumberedExample, stream_examples
 from tunesmith.errors import DatasetRejected, NotFound
 
-Standardize: TypeAlias = Callable[[Row], Row]
-OnProgress: TypeAlias = Callable[[int], None]
-"""Called now and then with the number of rows or examples done."""
-
 _DATA, _REJECTED, _STATS = "data.parquet", "rejected.jsonl", "stats.json"
-_SCRATCH = "scratch.parquet"  # gone before the version is committed
-_PROGRESS_EVERY = 1000
 
 
 @dataclass(frozen=True)
@@ -54,15 +50,6 @@ class DatasetVersion:
     def num_examples(self) -> int:
         """How many examples it holds."""
         return self.stats.num_examples
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A row that is no example, or a repeated one; `field` is its path in the source or empty."""
-
-    row: int
-    field: str
-    reason: str
 
 
 def import_dataset(
@@ -99,13 +86,20 @@ def import_dataset(
     """
     with _staging_folder(into) as staged:
         plan = _plan(source, format=format, mapping=mapping or {}, standardize=standardize)
-        tally = _stage(staged, plan, deduplicate=deduplicate, on_progress=on_progress)
+        tally = stage_source(
+            plan.blocks,
+            plan.reader,
+            examples=staged / _DATA,
+            left_out=staged / _REJECTED,
+            deduplicate=deduplicate,
+            on_progress=on_progress,
+        )
         _check_rejected(tally, plan.places, allowed_percent=max_rejected_percent)
         stats = tally.stats(plan.detection, columns=plan.columns)
         lineage = {
             **source_lineage(source, plan.places),
             "format": plan.detection.format,
-            "mapping": dict(plan.mapping),
+            "mapping": dict(plan.reader.mapping),
             "deduplicate": deduplicate,
             **(provenance or {}),
         }
@@ -121,8 +115,7 @@ def derive_version(
         DatasetRejected: there is no example. Nothing is left behind.
     """
     with _staging_folder(into) as staged:
-        tally = ImportTally()
-        write_examples(staged / _DATA, tally.counted(examples))
+        tally = stage_examples(examples, into=staged / _DATA)
         if tally.num_examples == 0:
             raise DatasetRejected(f"{made}: no example is left", hint="choose other settings")
         tally.num_rows = tally.num_examples
@@ -191,20 +184,16 @@ def _commit(
 class _Plan:
     """How to read one source."""
 
-    rows: Iterator[NumberedRow]
+    blocks: Iterator[tuple[int, Block]]
     places: Places
     detection: Detection
-    mapping: Mapping[str, str]
-    standardize: Standardize
-
-    @property
-    def format(self) -> Format:
-        return FORMATS[self.detection.format]
+    reader: Reader
 
     @property
     def columns(self) -> set[str]:
         """Columns of the file that are read."""
-        return {self.mapping.get(field, field) for field in self.format.columns}
+        fields = FORMATS[self.detection.format].columns
+        return {self.reader.mapping.get(field, field) for field in fields}
 
 
 def _plan(
@@ -217,69 +206,20 @@ def _plan(
     if format is not None:
         schema.choose(FORMATS, format, what="format")  # pyright: ignore[reportArgumentType]
     detection = recognise(source, format=format, mapping=mapping)
+    plain = None
     if standardize is None:
+        plain = plain_chats(detection.format, mapping, rows=read_rows(source))
         standardize = partial(rename, mapping=mapping)
     places = Places()
-    rows = read_rows(source, on_file=places.begin)
-    return _Plan(rows, places, detection, mapping, standardize)
-
-
-def _stage(
-    folder: Path, plan: _Plan, *, deduplicate: Deduplicate | None, on_progress: OnProgress
-) -> ImportTally:
-    tally = ImportTally()
-    with (folder / _REJECTED).open("w", encoding="utf-8") as rejected:
-
-        def leave_out(row: int, field: str, reason: str) -> None:
-            record = {"row": row, "field": field, "reason": reason}
-            rejected.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-        def drop(row: int, first: int) -> None:
-            tally.num_dropped += 1
-            leave_out(row, "", f"duplicate of row {first}")
-
-        examples = _examples(plan, tally, leave_out=leave_out, on_progress=on_progress)
-        if deduplicate:
-            scratch = folder / _SCRATCH
-            examples = without_duplicates(examples, deduplicate, scratch=scratch, drop=drop)
-        write_examples(folder / _DATA, tally.counted(examples))
-    return tally
-
-
-def _examples(
-    plan: _Plan,
-    tally: ImportTally,
-    *,
-    leave_out: Callable[[int, str, str], None],
-    on_progress: OnProgress,
-) -> Iterator[NumberedExample]:
-    """Read row by row; those that are no examples are left out."""
-    for number, row in plan.rows:
-        tally.see(row)
-        try:
-            example = plan.format.read(plan.standardize(row))
-        except RowRejected as error:
-            reason = RowRejected(_source_field(error.field, plan.mapping), error.reason)
-            tally.reject(number, reason)
-            leave_out(number, reason.field, reason.reason)
-        else:
-            yield number, example
-        if tally.num_rows % _PROGRESS_EVERY == 0:
-            on_progress(tally.num_rows)
-    on_progress(tally.num_rows)
-
-
-def _source_field(field: str, mapping: Mapping[str, str]) -> str:
-    """The path `field` as it is in the file, whose column may have another name."""
-    name = re.split(r"[.\[]", field, maxsplit=1)[0]
-    return mapping.get(name, name) + field[len(name) :]
+    blocks = read_blocks(source, on_file=places.begin)
+    reader = Reader(detection.format, mapping, standardize, plain)
+    return _Plan(blocks, places, detection, reader)
 
 
 def _check_rejected(tally: ImportTally, places: Places, *, allowed_percent: float) -> None:
     if tally.first_rejected is None:
         return
-    row, error = tally.first_rejected
-    where = f"{places.sentence(row)}: {error}"
+    where = f"{places.sentence(tally.first_rejected.row)}: {tally.first_rejected}"
     counts = f"{tally.num_rejected} of {tally.num_rows} rows are no examples"
     if tally.num_rejected == tally.num_rows:
         raise DatasetRejected(f"{where}; all {counts}", hint="choose another format or mapping")

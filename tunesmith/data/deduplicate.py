@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from tunesmith.data.digests import with_fingerprints
 from tunesmith.data.duplicates import first_equal, first_similar, sign
-from tunesmith.data.statistics import fingerprint
 from tunesmith.data.storage import NumberedExample, stream_examples, write_examples
 
 Deduplicate: TypeAlias = Literal["exact", "near"]
@@ -32,8 +32,8 @@ def without_duplicates(
 
 def _without_equal(examples: Iterable[NumberedExample], drop: Drop) -> Iterator[NumberedExample]:
     first_rows: dict[int, int] = {}
-    for row, example in examples:
-        first = first_rows.setdefault(fingerprint(example), row)
+    for row, example, fingerprint in with_fingerprints(examples):
+        first = first_rows.setdefault(fingerprint, row)
         if first == row:
             yield row, example
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.data.statistics import fingerprint
+from tunesmith.data.digests import with_fingerprints
 from tunesmith.data.storage import NumberedExample
 from tunesmith.text.conversation import (
     Classified,
@@ -63,7 +63,7 @@ def find_trouble(examples: Iterable[NumberedExample]) -> list[Finding]:
     rows, lengths = array("q"), array("q")
     wholes, prompts, answers = array("Q"), array("q"), array("q")
     found: dict[str, list[int]] = defaultdict(list)
-    for row, example in examples:
+    for row, example, fingerprint in with_fingerprints(examples):
         texts = [text for _, text in texts_of(example)]
         prompt, answer = _prompt_and_answer(example)
         for kind, in_text in _IN_TEXT.items():
@@ -73,7 +73,7 @@ def find_trouble(examples: Iterable[NumberedExample]) -> list[Finding]:
             found["empty answers"].append(row)
         rows.append(row)
         lengths.append(sum(map(len, texts)))
-        wholes.append(fingerprint(example))
+        wholes.append(fingerprint)
         prompts.append(hash(prompt))
         answers.append(hash(answer))
     rows_N, prompts_N, answers_N = np.array(rows), np.array(prompts), np.array(answers)

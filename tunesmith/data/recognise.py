@@ -21,7 +21,7 @@ def recognise(source: Path, *, format: str | None, mapping: Mapping[str, str]) -
     """
     recognised: Detection | None = None
     for name, rows in read_files(source):
-        sample = _first_rows(rows)
+        sample = first_rows(rows)
         if not sample:
             continue
         try:
@@ -42,7 +42,7 @@ def recognise(source: Path, *, format: str | None, mapping: Mapping[str, str]) -
     return recognised or Detection("text", "there are no rows")
 
 
-def _first_rows(rows: Iterator[NumberedRow]) -> list[Row]:
+def first_rows(rows: Iterator[NumberedRow]) -> list[Row]:
     """Enough rows to recognise a format by, and not so many that huge ones fill the memory."""
     sample: list[Row] = []
     num_characters = 0

@@ -1,19 +1,25 @@
 """What an import counts while the rows go by."""
 
+# pyarrow ships no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+# pyright: reportUnknownParameterType=false, reportAttributeAccessIssue=false
+
 import hashlib
-from array import array
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Set
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 
-from tunesmith.data.formats import Detection, RowRejected
-from tunesmith.data.sources import Row
-from tunesmith.data.storage import NumberedExample
-from tunesmith.schema import Strict, canonical_json
-from tunesmith.text.conversation import Example, identity_of, texts_of
+from tunesmith.data.digests import digests_of
+from tunesmith.data.formats import Detection
+from tunesmith.data.storage import Column, Table, turns_of
+from tunesmith.schema import Strict
 
 # Part of every version id: raise it when equal examples get another canonical form.
-_CANONICAL_FORM = b"tunesmith examples 1"
+_CANONICAL_FORM = b"tunesmith examples 2"
+_WORDS_A_DIGEST = 4
 
 
 class RoleStats(Strict):
@@ -22,6 +28,14 @@ class RoleStats(Strict):
     num_texts: int
     num_characters: int
     longest: int
+
+    def plus(self, others: "RoleStats") -> "RoleStats":
+        """The counts of both together."""
+        return RoleStats(
+            num_texts=self.num_texts + others.num_texts,
+            num_characters=self.num_characters + others.num_characters,
+            longest=max(self.longest, others.longest),
+        )
 
 
 class DatasetStats(Strict):
@@ -50,9 +64,75 @@ class DatasetStats(Strict):
     roles: dict[str, RoleStats]
 
 
-def fingerprint(example: Example) -> int:
-    """The first 64 bits of the SHA-256 of all that an example says."""
-    return int.from_bytes(_digest(example)[:8], "big")
+@dataclass(frozen=True)
+class Batch:
+    """Examples ready to be written, hashed and counted.
+
+    Attributes:
+        table: the examples, as `to_table` made it.
+        digests: `digests_of` them.
+        roles: the counts of their texts.
+    """
+
+    table: Table
+    digests: list[bytes]
+    roles: dict[str, RoleStats]
+
+
+def to_batch(table: Table) -> Batch:
+    """Hash and count the examples of `table`."""
+    return Batch(table, digests_of(table), _counts(table))
+
+
+def _counts(table: Table) -> dict[str, RoleStats]:
+    """The texts that `texts_of` gives, counted by the column."""
+    counts = {name: _count(table[name]) for name in ("tools", "text", "label")}
+    turns = turns_of(table["messages"])
+    for role in pc.unique(turns["role"]).to_pylist():
+        of_role = turns.filter(pc.equal(turns["role"], role))
+        counts[role] = _count(of_role["content"], of_role["tool_calls"])
+    for side in ("chosen", "rejected"):
+        turns = turns_of(table[side])
+        counts[side] = _count(turns["content"], turns["tool_calls"])
+    return {role: count for role, count in counts.items() if count.num_texts}
+
+
+def _count(*columns: Column) -> RoleStats:
+    lengths = [pc.utf8_length(column) for column in columns if column.null_count < len(column)]
+    return RoleStats(
+        num_texts=sum(len(each) - each.null_count for each in lengths),
+        num_characters=sum(pc.sum(each).as_py() for each in lengths),
+        longest=max((pc.max(each).as_py() for each in lengths), default=0),
+    )
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that is no example, or a repeated one; `field` is its path in the source or empty."""
+
+    row: int
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"`{self.field}` {self.reason}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What became of one block.
+
+    Attributes:
+        num_rows: in the block.
+        columns: that any of its rows has.
+        rejected: rows that are no examples, in order.
+        table: the others, as `to_table` makes it.
+    """
+
+    num_rows: int
+    columns: set[str]
+    rejected: list[LeftOut]
+    table: Table
 
 
 class ImportTally:
@@ -62,47 +142,36 @@ class ImportTally:
         self.num_rows = 0
         self.num_rejected = 0
         self.num_dropped = 0
-        self.first_rejected: tuple[int, RowRejected] | None = None
+        self.num_examples = 0
+        self.first_rejected: LeftOut | None = None
         self._columns: set[str] = set()
         self._content = hashlib.sha256(_CANONICAL_FORM)
-        self._fingerprints = array("Q")
-        self._roles: dict[str, list[int]] = {}  # number of texts, of characters, the longest
-
-    @property
-    def num_examples(self) -> int:
-        """Rows that became examples."""
-        return len(self._fingerprints)
+        self._fingerprints = [np.empty(0, np.uint64)]
+        self._roles: dict[str, RoleStats] = {}
 
     @property
     def version_id(self) -> str:
         """The first 64 bits of the SHA-256 over the examples in order, in hexadecimal."""
         return self._content.hexdigest()[:16]
 
-    def see(self, row: Row) -> None:
-        """Count a row, whatever becomes of it."""
-        self.num_rows += 1
-        self._columns |= row.keys()
+    def see(self, part: Part) -> None:
+        """Count rows, whatever becomes of them."""
+        self.num_rows += part.num_rows
+        self.num_rejected += len(part.rejected)
+        self._columns |= part.columns
+        if part.rejected and not self.first_rejected:
+            self.first_rejected = part.rejected[0]
 
-    def reject(self, number: int, error: RowRejected) -> None:
-        """Count row `number` as no example."""
-        self.num_rejected += 1
-        self.first_rejected = self.first_rejected or (number, error)
-
-    def counted(self, examples: Iterable[NumberedExample]) -> Iterator[NumberedExample]:
-        """`examples`, each counted as it goes by."""
-        for row, example in examples:
-            self._accept(example)
-            yield row, example
-
-    def _accept(self, example: Example) -> None:
-        digest = _digest(example)
-        self._content.update(digest)
-        self._fingerprints.append(int.from_bytes(digest[:8], "big"))
-        for role, text in texts_of(example):
-            counts = self._roles.setdefault(role, [0, 0, 0])
-            counts[0] += 1
-            counts[1] += len(text)
-            counts[2] = max(counts[2], len(text))
+    def keep(self, batch: Batch) -> Table:
+        """Count examples that the version holds, and give their table."""
+        self.num_examples += len(batch.table)
+        digests = b"".join(batch.digests)
+        self._content.update(digests)
+        self._fingerprints.append(np.frombuffer(digests, np.uint64)[::_WORDS_A_DIGEST].copy())
+        for role, counts in batch.roles.items():
+            before = self._roles.get(role)
+            self._roles[role] = before.plus(counts) if before else counts
+        return batch.table
 
     def stats(self, detection: Detection, *, columns: Set[str]) -> DatasetStats:
         """The counts of an import that read `columns`."""
@@ -113,14 +182,7 @@ class ImportTally:
             num_examples=self.num_examples,
             num_rejected=self.num_rejected,
             num_dropped=self.num_dropped,
-            num_duplicates=self.num_examples - len(np.unique(self._fingerprints)),
+            num_duplicates=self.num_examples - len(np.unique(np.concatenate(self._fingerprints))),
             ignored_columns=sorted(self._columns - columns),
-            roles={
-                role: RoleStats(num_texts=count, num_characters=characters, longest=longest)
-                for role, (count, characters, longest) in self._roles.items()
-            },
+            roles=self._roles,
         )
-
-
-def _digest(example: Example) -> bytes:
-    return hashlib.sha256(canonical_json(identity_of(example)).encode()).digest()

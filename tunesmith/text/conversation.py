@@ -82,12 +82,12 @@ def with_system_prompt(messages: Sequence[Message], system_prompt: str) -> tuple
 def texts_of(example: Example) -> list[tuple[str, str]]:
     """Every text of `example` with whose it is, for counting; tools and calls as their JSON."""
     match example:
+        case Conversation(messages, tools):
+            return [*_tools_text(tools), *_texts(messages)]
         case Passage(text):
             return [("text", text)]
         case Classified(text, label):
             return [("text", text), ("label", label)]
-        case Conversation(messages, tools):
-            return [*_tools_text(tools), *_texts(messages)]
         case Preference(prompt, chosen, rejected, tools):
             return [
                 *_tools_text(tools),
@@ -95,22 +95,6 @@ def texts_of(example: Example) -> list[tuple[str, str]]:
                 *(("chosen", text) for _, text in _texts(chosen)),
                 *(("rejected", text) for _, text in _texts(rejected)),
             ]
-
-
-def identity_of(example: Example) -> list[Any]:
-    """Plain values, equal for equal examples only, from which a dataset version's digest is made.
-
-    Those of a passage and of a conversation without tools are pairs of role and text, as they were
-    before there were tools: no digest has changed.
-    """
-    match example:
-        case Passage() | Classified():
-            return texts_of(example)
-        case Conversation(messages, tools):
-            return [*_tools_text(tools), *map(_turn, messages)]
-        case Preference(prompt, chosen, rejected, tools):
-            sides = [[_turn(message) for message in side] for side in (prompt, chosen, rejected)]
-            return [*_tools_text(tools), ["prompt", "chosen", "rejected"], *sides]
 
 
 def to_json_text(value: Any) -> str:
@@ -134,13 +118,3 @@ def _texts(messages: Iterable[Message]) -> list[tuple[str, str]]:
             (message.content, message.tool_calls) if message.tool_calls else (message.content,)
         )
     ]
-
-
-def _turn(message: Message) -> tuple[Any, ...]:
-    extras = {
-        "tool_calls": message.tool_calls,
-        "tool_call_id": message.tool_call_id,
-        "name": message.name,
-    }
-    given = {name: text for name, text in extras.items() if text}
-    return (message.role, message.content, given) if given else (message.role, message.content)

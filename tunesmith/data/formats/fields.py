@@ -1,6 +1,6 @@
 """Values of a row: each read, or refused with its path and what is wrong with it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, cast
 
 from tunesmith.data.sources import Row
@@ -19,6 +19,13 @@ class RowRejected(Exception):
         super().__init__(f"`{field}` {reason}")
         self.field = field
         self.reason = reason
+
+    def inside(self, place: str) -> "RowRejected":
+        """The same, seen from what is around `place`.
+
+        So a path is put together only for the row that needs one.
+        """
+        return RowRejected(".".join(filter(None, (place, self.field))), self.reason)
 
 
 def text(value: Any, field: str) -> str:
@@ -71,24 +78,23 @@ def member(value: Any, field: str, allowed: Mapping[str, Any]) -> Any:
     Raises:
         RowRejected: it has nothing.
     """
-    key = text(value, field)
-    if key not in allowed:
-        raise RowRejected(field, f"is {key!r}, not one of {listed(allowed)}")
-    return allowed[key]
+    if isinstance(value, str) and value in allowed:
+        return allowed[value]
+    raise RowRejected(field, f"is {text(value, field)!r}, not one of {listed(allowed)}")
 
 
-def refuse_other_keys(values: Row, field: str, *, known: Iterable[str]) -> None:
+def refuse_other_keys(values: Row, field: str, *, known: Set[str]) -> None:
     """A weight or an image that is not read would change what the row means.
 
     Raises:
         RowRejected: `values` has a key beside `known`, and it is not null.
     """
-    known = set(known)
+    if values.keys() <= known:
+        return
     for key, value in values.items():
         if key not in known and value is not None:
-            raise RowRejected(
-                f"{field}.{key}", f"is not supported, only {listed(sorted(known))} are"
-            )
+            refused = RowRejected(key, f"is not supported, only {listed(sorted(known))} are")
+            raise refused.inside(field)
 
 
 def refuse_surrogates(value: str, field: str) -> None:

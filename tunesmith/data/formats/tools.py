@@ -60,9 +60,9 @@ def _definition(value: Any, field: str) -> Row:
 
 def _call(value: Any, field: str) -> Row:
     call = fields.fields(value, field)
-    fields.refuse_other_keys(call, field, known=("id", "type", "function", "index"))
+    fields.refuse_other_keys(call, field, known={"id", "type", "function", "index"})
     function = fields.fields(call.get("function"), f"{field}.function")
-    fields.refuse_other_keys(function, f"{field}.function", known=("name", "arguments"))
+    fields.refuse_other_keys(function, f"{field}.function", known={"name", "arguments"})
     arguments_field = f"{field}.function.arguments"
     arguments = _parsed(function.get("arguments") or "{}", arguments_field)
     call_id = fields.optional_text(call.get("id"), f"{field}.id")

@@ -22,6 +22,9 @@ SHAREGPT_ROLES: Mapping[str, Role] = {
     "observation": "tool",
 }
 
+_OPENAI_KEYS = {"role", "content", "tool_calls", "tool_call_id", "name"}
+_SHAREGPT_KEYS = {"from", "value"}
+
 
 def read_turns(value: Any, field: str) -> tuple[Message, ...]:
     """Messages in order, of either kind; what order of roles makes sense the chat template knows.
@@ -31,9 +34,11 @@ def read_turns(value: Any, field: str) -> tuple[Message, ...]:
     """
     messages: list[Message] = []
     for index, turn in enumerate(fields.items(value, field)):
-        where = f"{field}[{index}]"
-        turn = fields.fields(turn, where)
-        messages.append(_sharegpt(turn, where) if "from" in turn else _openai(turn, where))
+        try:
+            turn = fields.fields(turn, "")
+            messages.append(_sharegpt(turn) if "from" in turn else _openai(turn))
+        except RowRejected as error:
+            raise error.inside(f"{field}[{index}]") from error
     return tuple(messages)
 
 
@@ -49,29 +54,28 @@ def read_conversation(value: Any, field: str) -> tuple[Message, ...]:
     return messages
 
 
-def _openai(turn: Row, where: str) -> Message:
-    known = ("role", "content", "tool_calls", "tool_call_id", "name")
-    fields.refuse_other_keys(turn, where, known=known)
-    role: Role = fields.member(turn.get("role"), f"{where}.role", OPENAI_ROLES)
-    calls = tools.read_calls(turn.get("tool_calls"), f"{where}.tool_calls")
+def _openai(turn: Row) -> Message:
+    fields.refuse_other_keys(turn, "", known=_OPENAI_KEYS)
+    role: Role = fields.member(turn.get("role"), "role", OPENAI_ROLES)
+    calls = tools.read_calls(turn.get("tool_calls"), "tool_calls")
     if calls and role != "assistant":
-        raise RowRejected(f"{where}.tool_calls", f"is in a message of {role}, not of assistant")
+        raise RowRejected("tool_calls", f"is in a message of {role}, not of assistant")
     # A tool may return nothing, and calls need no words beside them.
     read = fields.optional_text if role == "tool" or calls else fields.text
     return Message(
         role=role,
-        content=read(turn.get("content"), f"{where}.content"),
+        content=read(turn.get("content"), "content"),
         tool_calls=calls,
-        tool_call_id=fields.optional_text(turn.get("tool_call_id"), f"{where}.tool_call_id"),
-        name=fields.optional_text(turn.get("name"), f"{where}.name"),
+        tool_call_id=fields.optional_text(turn.get("tool_call_id"), "tool_call_id"),
+        name=fields.optional_text(turn.get("name"), "name"),
     )
 
 
-def _sharegpt(turn: Row, where: str) -> Message:
-    fields.refuse_other_keys(turn, where, known=("from", "value"))
-    role: Role = fields.member(turn["from"], f"{where}.from", SHAREGPT_ROLES)
+def _sharegpt(turn: Row) -> Message:
+    fields.refuse_other_keys(turn, "", known=_SHAREGPT_KEYS)
+    role: Role = fields.member(turn["from"], "from", SHAREGPT_ROLES)
     if turn["from"] == "function_call":
-        calls = tools.read_function_call(turn.get("value"), f"{where}.value")
+        calls = tools.read_function_call(turn.get("value"), "value")
         return Message(role, "", tool_calls=calls)
     read = fields.optional_text if role == "tool" else fields.text
-    return Message(role, read(turn.get("value"), f"{where}.value"))
+    return Message(role, read(turn.get("value"), "value"))

@@ -9,12 +9,14 @@
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
-from tunesmith.data.sources.datafile import DataFile, NumberedRow, Row
+from tunesmith.data.sources.datafile import Block, DataFile, NumberedRow, Row
 from tunesmith.data.sources.excel import read_xlsx
 from tunesmith.data.sources.folders import choose_in_folder
-from tunesmith.data.sources.json_rows import read_json, read_json_lines
+from tunesmith.data.sources.json_rows import JsonLines, read_json, read_json_lines
 from tunesmith.data.sources.parquet import read_parquet
 from tunesmith.data.sources.tables import read_csv, read_tsv
 from tunesmith.data.sources.text import encoding_of, read_passages
@@ -23,16 +25,19 @@ from tunesmith.errors import DatasetRejected, NotFound
 
 __all__ = [
     "READERS",
+    "Block",
+    "JsonLines",
     "NumberedRow",
     "Row",
     "SourceInfo",
     "describe_source",
+    "read_blocks",
     "read_files",
     "read_rows",
     "stored_files",
 ]
 
-READERS: Mapping[str, Callable[[DataFile], Iterator[NumberedRow]]] = {
+READERS: Mapping[str, Callable[[DataFile], Iterator[NumberedRow] | Iterator[JsonLines]]] = {
     ".json": read_json,
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
@@ -43,6 +48,7 @@ READERS: Mapping[str, Callable[[DataFile], Iterator[NumberedRow]]] = {
     ".txt": read_passages,
     ".md": read_passages,
 }
+_BLOCK_SIZE = 1000  # rows
 _BINARY = {".xlsx", ".parquet"}
 
 
@@ -68,7 +74,23 @@ class SourceInfo:
 def read_rows(
     path: Path, *, on_file: Callable[[int, str], None] = lambda num_before, name: None
 ) -> Iterator[NumberedRow]:
-    """Stream the rows of `path` with their numbers, from 1.
+    """Stream the rows of `path` with their numbers, from 1, as `read_blocks` has them.
+
+    Raises:
+        NotFound: as `read_blocks`.
+        DatasetRejected: as `read_blocks`.
+    """
+    for offset, block in read_blocks(path, on_file=on_file):
+        for number, row in block.rows():
+            yield offset + number, row
+
+
+def read_blocks(
+    path: Path, *, on_file: Callable[[int, str], None] = lambda num_before, name: None
+) -> Iterator[tuple[int, Block]]:
+    """Stream the rows of `path` in blocks, with what is to be added to the numbers in each.
+
+    The rows of a block must be read before the next block is asked for, unless it is `JsonLines`.
 
     The number is the line in JSON Lines and text files, the record below the header in CSV and TSV,
     the row of the sheet in Excel, and the element in a JSON list. A text file is one passage a
@@ -85,15 +107,15 @@ def read_rows(
             the message names the row, and for text the line.
     """
     offset = 0
-    is_empty = True
-    for name, rows in read_files(path):
-        on_file(offset, name)
-        number = 0
-        for number, row in rows:
-            is_empty = False
-            yield offset + number, row
-        offset += number
-    if is_empty:
+    with closing(_files(path)) as files:
+        for file in files:
+            on_file(offset, file.name)
+            last_row = 0
+            for block in _blocks(file):
+                yield offset, block
+                last_row = block.last_row or last_row
+            offset += last_row
+    if offset == 0:
         raise DatasetRejected(f"{path.name} is empty", hint="choose a file with at least one row")
 
 
@@ -106,7 +128,7 @@ def read_files(path: Path) -> Iterator[tuple[str, Iterator[NumberedRow]]]:
     """
     with closing(_files(path)) as files:
         for file in files:
-            yield file.name, READERS[file.kind](file)
+            yield file.name, chain.from_iterable(block.rows() for block in _blocks(file))
 
 
 def describe_source(path: Path) -> SourceInfo:
@@ -135,6 +157,25 @@ def stored_files(folder: Path) -> dict[str, Path]:
         DatasetRejected: as `read_rows`.
     """
     return {name: folder / name for name in choose_in_folder(folder, kinds=READERS).files}
+
+
+class _ComingRows:
+    """The next thousand rows of a reader, read as they are asked for."""
+
+    def __init__(self, first: NumberedRow, others: Iterator[NumberedRow]) -> None:
+        self.last_row = 0
+        self._rows = chain([first], islice(others, _BLOCK_SIZE - 1))
+
+    def rows(self) -> Iterator[NumberedRow]:
+        for number, row in self._rows:
+            self.last_row = number
+            yield number, row
+
+
+def _blocks(file: DataFile) -> Iterator[Block]:
+    items: Iterator[Any] = READERS[file.kind](file)
+    for item in items:
+        yield item if isinstance(item, JsonLines) else _ComingRows(item, items)
 
 
 def _files(path: Path) -> Generator[DataFile, None, None]:

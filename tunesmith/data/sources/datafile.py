@@ -1,5 +1,6 @@
 """What every reader takes, one file's bytes, and what it gives, numbered rows."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -20,7 +21,23 @@ class ByteStream(Protocol):
 
 
 @dataclass(frozen=True)
-class DataFile:
+class Named:
+    """A file as messages call it."""
+
+    name: str
+
+    def rejected(self, problem: str, *, at: str = "", hint: str = "") -> DatasetRejected:
+        """The error that says what is wrong where."""
+        where = f"{self.name}, {at}" if at else self.name
+        return DatasetRejected(f"{where}: {problem}", hint=hint)
+
+    def row_too_long(self, at: str, *, hint: str) -> DatasetRejected:
+        """The error for a row that would not fit in memory several times."""
+        return self.rejected(f"longer than {MAX_ROW_CHARACTERS:,} characters", at=at, hint=hint)
+
+
+@dataclass(frozen=True)
+class DataFile(Named):
     """One file of rows, unpacked while it is read.
 
     Attributes:
@@ -31,20 +48,23 @@ class DataFile:
         compression: `gzip`, `zstd`, `zip`, or nothing.
     """
 
-    name: str
     kind: str
     stream: ByteStream
     num_packed_bytes: int
     compression: str = ""
 
-    def rejected(self, problem: str, *, at: str = "", hint: str = "") -> DatasetRejected:
-        """The error that says what is wrong where."""
-        where = f"{self.name}, {at}" if at else self.name
-        return DatasetRejected(f"{where}: {problem}", hint=hint)
 
-    def row_too_long(self, at: str, *, hint: str) -> DatasetRejected:
-        """The error for a row that would not fit in memory several times."""
-        return self.rejected(f"longer than {MAX_ROW_CHARACTERS:,} characters", at=at, hint=hint)
+class Block(Protocol):
+    """Neighbouring rows of one file."""
+
+    @property
+    def last_row(self) -> int:
+        """The number of the last row, or 0 if there is none; known when all are read."""
+        ...
+
+    def rows(self) -> Iterator[NumberedRow]:
+        """The rows, numbered within the file."""
+        ...
 
 
 def one_line(text: object, *, longest: int = 100) -> str:

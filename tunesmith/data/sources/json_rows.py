@@ -9,15 +9,57 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NoReturn, cast
 
-from tunesmith.data.sources.datafile import MAX_ROW_CHARACTERS, DataFile, NumberedRow, Row, one_line
-from tunesmith.data.sources.text import split_lines, text_chunks
+from tunesmith.data.sources.datafile import (
+    MAX_ROW_CHARACTERS,
+    DataFile,
+    Named,
+    NumberedRow,
+    Row,
+    one_line,
+)
+from tunesmith.data.sources.text import split_blocks, text_chunks
 from tunesmith.errors import DatasetRejected
 
 
-def read_json_lines(file: DataFile) -> Iterator[NumberedRow]:
+@dataclass(frozen=True)
+class JsonLines(Named):
+    """Some lines of a JSON Lines file, not parsed yet."""
+
+    first_line: int
+    num_lines: int
+    lines: str
+
+    @property
+    def last_row(self) -> int:
+        """See `Block`."""
+        num_written = len(self.lines.rstrip())
+        num_blank = self.lines.count("\n", num_written)
+        return self.first_line + self.num_lines - 1 - num_blank if num_written else 0
+
+    def rows(self) -> Iterator[NumberedRow]:
+        """See `Block`.
+
+        Raises:
+            DatasetRejected: a line is no object in strict JSON.
+        """
+        for number, line in enumerate(self.lines.split("\n"), start=self.first_line):
+            if line and not line.isspace():
+                yield number, _as_row(self, number, self._value(line, number))
+
+    def _value(self, line: str, number: int) -> Any:
+        try:
+            return _parse(line)
+        except json.JSONDecodeError as error:
+            raise _not_json(self, error, row=number, line=number, column=error.colno) from error
+        except (ValueError, RecursionError) as error:
+            raise self.rejected(_refusal(error), at=f"row {number}", hint=_STRICT) from error
+
+
+def read_json_lines(file: DataFile) -> Iterator[JsonLines]:
     """One object a line, numbered by line; blank lines are no rows."""
     return _json_lines(file, text_chunks(file))
 
@@ -31,24 +73,17 @@ def read_json(file: DataFile) -> Iterator[NumberedRow]:
     if text.peek() != "{":
         yield from _elements(text)
     elif text.is_json_lines():
-        yield from _json_lines(file, text.rest())
+        for block in _json_lines(file, text.rest()):
+            yield from block.rows()
     else:
         yield from _only_list(text)
     if text.peek():
         raise text.malformed("expected the end of the file")
 
 
-def _json_lines(file: DataFile, chunks: Iterator[str]) -> Iterator[NumberedRow]:
-    for number, line in split_lines(file, chunks):
-        if not line or line.isspace():
-            continue
-        try:
-            value = _parse(line)
-        except json.JSONDecodeError as error:
-            raise _not_json(file, error, row=number, line=number, column=error.colno) from error
-        except (ValueError, RecursionError) as error:
-            raise file.rejected(_refusal(error), at=f"row {number}", hint=_STRICT) from error
-        yield number, _as_row(file, number, value)
+def _json_lines(file: DataFile, chunks: Iterator[str]) -> Iterator[JsonLines]:
+    for first_line, num_lines, lines in split_blocks(file, chunks):
+        yield JsonLines(file.name, first_line, num_lines, lines)
 
 
 def _parse(line: str) -> Any:
@@ -212,7 +247,7 @@ class _Window:
 # --- strictness ------------------------------------------------------------------------------
 
 
-def _as_row(file: DataFile, number: int, value: Any) -> Row:
+def _as_row(file: Named, number: int, value: Any) -> Row:
     if not isinstance(value, dict):
         shown = "a list" if isinstance(value, list) else one_line(json.dumps(value), longest=40)
         raise file.rejected(
@@ -235,7 +270,7 @@ def _as_row(file: DataFile, number: int, value: Any) -> Row:
 
 
 def _not_json(
-    file: DataFile, error: json.JSONDecodeError, *, row: int, line: int, column: int
+    file: Named, error: json.JSONDecodeError, *, row: int, line: int, column: int
 ) -> DatasetRejected:
     return file.rejected(
         f"not valid JSON: {error.msg}",

@@ -57,16 +57,29 @@ def split_lines(file: DataFile, chunks: Iterator[str]) -> Iterator[tuple[int, st
     Raises:
         DatasetRejected: as `read_lines`.
     """
-    number, rest = 0, ""
+    for first, _, lines in split_blocks(file, chunks):
+        yield from enumerate(lines.split("\n"), start=first)
+
+
+def split_blocks(file: DataFile, chunks: Iterator[str]) -> Iterator[tuple[int, int, str]]:
+    """What `text_chunks` gives, cut at ends of lines: the first line, how many there are, they all.
+
+    Raises:
+        DatasetRejected: as `read_lines`.
+    """
+    number, rest = 1, ""
     for chunk in chunks:
-        *lines, rest = (rest + chunk).split("\n")
-        for line in lines:
-            number += 1
-            yield number, line
+        lines, newline, tail = chunk.rpartition("\n")
+        if newline:
+            lines, rest = rest + lines, ""
+            num_lines = 1 + lines.count("\n")
+            yield number, num_lines, lines
+            number += num_lines
+        rest += tail
         if len(rest) > MAX_ROW_CHARACTERS:
-            raise file.row_too_long(f"line {number + 1}", hint="break it into lines")
+            raise file.row_too_long(f"line {number}", hint="break it into lines")
     if rest:
-        yield number + 1, rest
+        yield number, 1, rest
 
 
 def read_passages(file: DataFile) -> Iterator[NumberedRow]:
