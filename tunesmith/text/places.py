@@ -45,8 +45,9 @@ class TokenPlacer:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._spellings_V = _spellings(tokenizer)
-        self._num_bytes_V = np.array([len(each) for each in self._spellings_V], np.int32)
+        spellings = _spellings(tokenizer)
+        self._spellings_V = np.array(spellings, np.object_)
+        self._num_bytes_V = np.array([len(each) for each in spellings], np.int32)
         self._by_spelling = self._places_like_the_tokenizer()
 
     def place(self, texts: Sequence[str]) -> list[PlacedTokens]:
@@ -75,11 +76,11 @@ class TokenPlacer:
 
     def _spelled(self, text: str, ids: list[int]) -> PlacedTokens | None:
         """The tokens `ids` end to end, if that is `text`."""
-        spelled = b"".join(map(self._spellings_V.__getitem__, ids))
+        token_ids = np.array(ids, np.int32)
+        spelled = b"".join(self._spellings_V.take(token_ids).tolist())
         if spelled != text.encode():
             return None
-        token_ids = np.array(ids, np.int32)
-        num_bytes = self._num_bytes_V[token_ids]
+        num_bytes = self._num_bytes_V.take(token_ids)
         ends = np.cumsum(num_bytes, dtype=np.int32)
         if text.isascii():
             return PlacedTokens(token_ids, ends - num_bytes, ends)

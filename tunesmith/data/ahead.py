@@ -1,0 +1,30 @@
+"""Work on a stream that goes on while its results are used."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+_NUM_THREADS = 2  # one lays out text in Python while the tokenizer of the other needs no Python
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def map_ahead(work: Callable[[T], R], items: Iterable[T]) -> Generator[R]:
+    """`work` of every item, in order, as `map` gives it; threads work on the next few.
+
+    An error of `work` is raised where its result would be, whatever thread was faster. When the
+    iterator is closed, what is begun is ended and nothing else is.
+    """
+    pool = ThreadPoolExecutor(_NUM_THREADS)
+    results: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            results.append(pool.submit(work, item))
+            if len(results) > _NUM_THREADS:
+                yield results.popleft().result()
+        while results:
+            yield results.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
