@@ -8,7 +8,7 @@ import pytest
 
 from tests.text.tiny import CHATML, TRIMMING, tiny_codec
 from tunesmith import artifacts
-from tunesmith.data import ahead
+from tunesmith.data import parallel
 from tunesmith.data import tokenize as module
 from tunesmith.data.dataset import DatasetVersion, import_dataset, read_examples
 from tunesmith.data.tokenize import TokenStore, concatenate, tokenize_dataset
@@ -109,7 +109,7 @@ def test_batches_and_threads_change_nothing(
     tokenize(tmp_path, version)
     [one] = files_of(tmp_path / "cache")
     for num_threads, num_characters in [(1, 100), (3, 100), (2, 1)]:
-        monkeypatch.setattr(ahead, "_NUM_THREADS", num_threads)
+        monkeypatch.setattr(parallel, "_NUM_THREADS", num_threads)
         monkeypatch.setattr(module, "_BATCH_CHARACTERS", num_characters)
         folder = tmp_path / f"{num_threads}-{num_characters}"
         seen: list[int] = []

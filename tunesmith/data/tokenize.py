@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tunesmith import artifacts, schema
-from tunesmith.data.ahead import map_ahead
+from tunesmith.data.parallel import map_ahead
 from tunesmith.data.config import PassagesConfig
 from tunesmith.data.dataset import DatasetVersion, read_examples
 from tunesmith.data.passages import cut_pieces, cut_windows

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from tunesmith.data.ahead import map_ahead
+from tunesmith.data.parallel import map_ahead
 
 
 def test_results_come_in_order_whatever_thread_is_faster() -> None:
