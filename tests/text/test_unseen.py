@@ -82,3 +82,9 @@ def test_what_looks_is_found_out(source: str) -> None:
 def test_a_refusal_is_no_proof() -> None:
     template = ChatTemplate("{{ raise_exception('no') }}", special_tokens={})
     assert template.render_unseen(TALK) is None
+
+
+def test_unseen_texts_are_paid_for_too() -> None:
+    double = "{% for i in range(60) %}{% set n.c = n.c + n.c %}{% endfor %}"
+    source = "{% set n = namespace(c=messages[0].content) %}" + double
+    assert ChatTemplate(source, special_tokens={}).render_unseen(TALK) is None

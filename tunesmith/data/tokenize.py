@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tunesmith import artifacts, schema
-from tunesmith.data.parallel import map_ahead
 from tunesmith.data.config import PassagesConfig
 from tunesmith.data.dataset import DatasetVersion, read_examples
+from tunesmith.data.parallel import map_ahead
 from tunesmith.data.passages import cut_pieces, cut_windows
 from tunesmith.data.storage import BATCH_SIZE, NumberedExample
 from tunesmith.data.token_report import TokenReport, TokenTally, sum_reports

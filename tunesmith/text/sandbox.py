@@ -72,9 +72,10 @@ class LimitedSandbox(ImmutableSandboxedEnvironment):
             BUDGET.get().spend(len(left) + len(right))
             return left + right
         if operator == "+" and (type(left) is Unseen or type(right) is Unseen):
-            return joined(left, right)
-        check_operands(operator, left, right)
-        result = super().call_binop(context, operator, left, right)
+            result = joined(left, right)
+        else:
+            check_operands(operator, left, right)
+            result = super().call_binop(context, operator, left, right)
         pay_for(result)
         return result
 
@@ -92,10 +93,12 @@ class LimitedSandbox(ImmutableSandboxedEnvironment):
 @pass_context
 def _finalize(context: Any, value: Any) -> Any:
     """Let a value be printed. That it asks for the context keeps constants from being folded."""
+    if type(value) is Unseen:
+        value = text_of(value)
     if type(value) is str:
         BUDGET.get().spend(len(value))
         return value
-    return text_of(value) if type(value) is Unseen else printable(value)
+    return printable(value)
 
 
 def _trim(value: Any, chars: str | None = None) -> Any:
