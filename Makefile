@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format resume-matrix exactness chaos job-life bench bench-data corpus docs lock clean
+.PHONY: help demo test check format resume-matrix exactness chaos job-life bench bench-data corpus fuzz-data docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -18,6 +18,10 @@ help:  ## show this list
 .venv/dev: .venv/runtime requirements/lock-dev.txt
 	@echo "· adding the packages for tests and gates"
 	@$(BIN)/pip install -qq -r requirements/lock-dev.txt
+	@touch $@
+
+.venv/fuzz: .venv/dev requirements/lock-fuzz.txt
+	@$(BIN)/pip install -qq -r requirements/lock-fuzz.txt
 	@touch $@
 
 demo: .venv/runtime  ## fine-tune a real model on the sample data and compare it with its base
@@ -59,6 +63,9 @@ bench-data: .venv/runtime  ## benchmarks P4, P5: import and tokenize a million r
 
 corpus: .venv/dev  ## read 790 malformed files, each in bounds of time and memory
 	@$(BIN)/python -m tests.corpus.check
+
+fuzz-data: .venv/fuzz  ## fuzz the readers of source files, guided by coverage: make fuzz-data FUZZ_SECONDS=3600
+	@$(BIN)/python -m tests.fuzz.fuzz_dataset $(FUZZ_SECONDS)
 
 docs: .venv/runtime  ## write the parameter tables of docs/recipe.md anew
 	@$(BIN)/python docs/parameters.py

@@ -3,9 +3,9 @@
     python -m benchmarks.data --rows 1000000
 
 Every measurement is a child process of its own, and the sides take turns within each round, so that
-a ratio compares runs of the same minutes. The peer runs this same file in its own environment. What
-it does is what TRL's SFTTrainer does with conversations at its defaults, without masks, which ours
-makes besides: `datasets.map` with `apply_chat_template`, then `pack_dataset` to `MAX_LENGTH`.
+a ratio compares runs of the same minutes. A peer runs this same file in its own environment. For
+tokenizing it is TRL's own preparation, see `benchmarks.peers.trl_preparation`, of the rows that the
+peer's import saved: with the processes that it takes by default, one, and with two.
 """
 
 import argparse
@@ -27,8 +27,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".cache" / "benchmarks" / "data"
 RESULTS = ROOT / "benchmarks" / "results"
-PEER_ENVIRONMENT = ROOT / ".cache" / "peers" / "hf-datasets"
-PEER_PACKAGES = ("datasets==5.2.0", "transformers==5.23.0", "jinja2==3.1.6", "numpy==2.4.6")
 MAX_LENGTH = 1024
 SEED = 7
 
@@ -77,26 +75,39 @@ def tokenize_ours(source: Path, work: Path, base: Path) -> dict[str, float]:
 
     from tunesmith.data.dataset import open_version
     from tunesmith.data.loader import TrainingBatches
-    from tunesmith.data.tokenize import tokenize_dataset
+    from tunesmith.data.tokenize import TokenStore, tokenize_dataset
     from tunesmith.text.codec import TextCodec
 
     [folder] = (work / "versions").glob("[0-9a-f]*")
+
+    def tokenize() -> TokenStore:
+        return tokenize_dataset(
+            open_version(folder),
+            TextCodec.from_folder(base),
+            max_length=MAX_LENGTH,
+            system_prompt="",
+            train_on="answers",
+            cache=work / "tokens",
+        )
+
     begun = time.perf_counter()
-    store = tokenize_dataset(
-        open_version(folder),
-        TextCodec.from_folder(base),
-        max_length=MAX_LENGTH,
-        system_prompt="",
-        train_on="answers",
-        cache=work / "tokens",
-    )
+    store = tokenize()
+    peak_rss_bytes = _peak_rss_bytes()  # what is read below is the kernel's, not ours
     batches = TrainingBatches(store, np.arange(len(store)), 8, 1, seed=SEED)
     num_tokens = sum(
         batch.num_tokens
         for step in range(batches.steps_per_epoch)
         for batch in batches.of_step(step)
     )
-    return {"seconds": time.perf_counter() - begun, "rows": len(store), "tokens": num_tokens}
+    ended = time.perf_counter()
+    tokenize()
+    return {
+        "seconds": ended - begun,
+        "again_seconds": time.perf_counter() - ended,
+        "rows": len(store),
+        "tokens": num_tokens,
+        "peak_rss_bytes": peak_rss_bytes,
+    }
 
 
 # --- the peer --------------------------------------------------------------------------------
@@ -126,31 +137,18 @@ def import_peer(
     return {"seconds": time.perf_counter() - begun, "rows": len(rows)}
 
 
-def tokenize_peer(source: Path, work: Path, base: Path) -> dict[str, float]:
-    """Render and tokenize each row, and pack them to blocks of `MAX_LENGTH`."""
-    from datasets import load_from_disk
-    from transformers import AutoTokenizer
+def tokenize_trl(source: Path, work: Path, base: Path) -> dict[str, float]:
+    """TRL's preparation at its defaults."""
+    from benchmarks.peers.trl_preparation import prepare
 
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    return prepare(work / "hf-rows", base, max_length=MAX_LENGTH, num_processes=None)
 
-    def tokenize(row: dict[str, Any]) -> dict[str, Any]:
-        encoded = tokenizer.apply_chat_template(row["messages"], tokenize=True, return_dict=True)
-        return {"input_ids": encoded["input_ids"][:MAX_LENGTH]}
 
-    def pack(rows: dict[str, list[list[int]]]) -> dict[str, list[list[int]]]:
-        blocks: list[list[int]] = [[]]
-        for token_ids in rows["input_ids"]:
-            if len(blocks[-1]) + len(token_ids) > MAX_LENGTH:
-                blocks.append([])
-            blocks[-1].extend(token_ids)
-        return {"input_ids": blocks}
+def tokenize_trl_2(source: Path, work: Path, base: Path) -> dict[str, float]:
+    """TRL's preparation in two processes."""
+    from benchmarks.peers.trl_preparation import prepare
 
-    begun = time.perf_counter()
-    rows = load_from_disk(str(work / "hf-rows"))
-    tokens = rows.map(tokenize, remove_columns=["messages"])
-    packed = tokens.map(pack, batched=True)
-    seconds = time.perf_counter() - begun
-    return {"seconds": seconds, "rows": len(tokens), "blocks": len(packed)}
+    return prepare(work / "hf-rows", base, max_length=MAX_LENGTH, num_processes=2)
 
 
 TASKS: dict[str, dict[str, Callable[[Path, Path, Path], dict[str, float]]]] = {
@@ -159,17 +157,20 @@ TASKS: dict[str, dict[str, Callable[[Path, Path, Path], dict[str, float]]]] = {
         "peer x2": partial(import_peer, num_proc=2),
         "peer": import_peer,  # last, as tokenizing reads what it saves
     },
-    "tokenize": {"ours": tokenize_ours, "peer": tokenize_peer},
+    "tokenize": {"ours": tokenize_ours, "trl": tokenize_trl, "trl x2": tokenize_trl_2},
 }
 
 
 def child(task: str, side: str, source: Path, work: Path, base: Path) -> None:
     """Do one task and print its figures as the last line."""
     measured = TASKS[task][side](source, work, base)
-    # Of the largest process, if there are several.
+    print(json.dumps({"peak_rss_bytes": _peak_rss_bytes(), **measured}))
+
+
+def _peak_rss_bytes() -> int:
+    """Of the largest process, if there are several."""
     whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peak = max(resource.getrusage(each).ru_maxrss for each in whose) * 1024
-    print(json.dumps({**measured, "peak_rss_bytes": peak}))
+    return max(resource.getrusage(each).ru_maxrss for each in whose) * 1024
 
 
 # --- measuring -------------------------------------------------------------------------------
@@ -186,7 +187,9 @@ def main() -> None:
     parser.add_argument("--tasks", default=",".join(TASKS), help="comma-separated")
     parser.add_argument("--base", type=Path, required=True, help="model folder with a tokenizer")
     options = parser.parse_args()
-    peer = _peer_python()
+    from benchmarks.peers.environment import make_environment
+
+    peer = make_environment()
     WORK.mkdir(parents=True, exist_ok=True)
     source = WORK / f"chats-{options.rows}.jsonl"
     if not source.exists():
@@ -197,18 +200,6 @@ def main() -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "data.json").write_text(json.dumps({"rows": options.rows, "rounds": runs}, indent=1))
     _print_table(runs)
-
-
-def _peer_python() -> Path:
-    """The interpreter of the peer's environment, made if need be."""
-    python, stamp = PEER_ENVIRONMENT / "bin" / "python", PEER_ENVIRONMENT / "installed.txt"
-    wanted = "\n".join(PEER_PACKAGES)
-    if not stamp.is_file() or stamp.read_text() != wanted:
-        print("· creating the peer's environment")
-        subprocess.run([sys.executable, "-m", "venv", PEER_ENVIRONMENT], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True)
-        stamp.write_text(wanted)
-    return python
 
 
 def _round(

@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 
 from tests.text.tiny import CHATML, TRIMMING, tiny_codec
 from tunesmith import artifacts
+from tunesmith.data import parallel
+from tunesmith.data import tokenize as module
 from tunesmith.data.dataset import DatasetVersion, import_dataset, read_examples
 from tunesmith.data.tokenize import TokenStore, concatenate, tokenize_dataset
 from tunesmith.errors import DatasetRejected
@@ -32,6 +35,12 @@ def tokenize(
 
 def cached(folder: Path) -> set[str]:
     return {path.name for path in (folder / "cache").iterdir()}
+
+
+def files_of(cache: Path) -> list[dict[str, bytes]]:
+    return [
+        {path.name: path.read_bytes() for path in folder.iterdir()} for folder in cache.iterdir()
+    ]
 
 
 def test_the_store_holds_what_the_codec_gives(tmp_path: Path) -> None:
@@ -91,6 +100,48 @@ def test_equal_inputs_reuse_the_cache(tmp_path: Path) -> None:
     assert seen == [4]
     assert again.token_ids.tolist() == first.token_ids.tolist()
     assert again.report == first.report
+
+
+def test_batches_and_threads_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = dataset(tmp_path, [(f"question {n}", "hello you " * (n % 7 + 1)) for n in range(50)])
+    tokenize(tmp_path, version)
+    [one] = files_of(tmp_path / "cache")
+    for num_threads, num_characters in [(1, 100), (3, 100), (2, 1)]:
+        monkeypatch.setattr(parallel, "_NUM_THREADS", num_threads)
+        monkeypatch.setattr(module, "_BATCH_CHARACTERS", num_characters)
+        folder = tmp_path / f"{num_threads}-{num_characters}"
+        seen: list[int] = []
+        tokenize(folder, version, on_progress=seen.append)
+        assert files_of(folder / "cache") == [one]
+        assert len(seen) > 10
+        assert seen == sorted(seen)
+        assert seen[-1] == 50
+
+
+def test_the_first_refused_row_is_named_though_later_ones_are_worked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BATCH_CHARACTERS", 1)
+    refuse = "{% if 'bad' in messages[0].content %}{{ raise_exception('bad') }}{% endif %}"
+    rows = [("good", "a" * 20_000), ("bad", "b"), ("bad", "c"), ("bad", "d")]
+    with pytest.raises(DatasetRejected, match="row 2: the chat template refuses"):
+        tokenize(tmp_path, dataset(tmp_path, rows), tiny_codec(refuse + CHATML))
+
+
+def test_cancelled_it_leaves_no_file_and_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(num_examples: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_BATCH_CHARACTERS", 1)
+    threads = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        tokenize(tmp_path, dataset(tmp_path), on_progress=cancel)
+    assert cached(tmp_path) == set()
+    assert threading.active_count() == threads
 
 
 def test_whatever_changes_the_tokens_misses_the_cache(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""`python -m tests.fuzz.fuzz_dataset [SECONDS]`: fuzz the readers with atheris, coverage-guided.
+"""`make fuzz-data [FUZZ_SECONDS=60]`: fuzz the readers with atheris, coverage-guided.
 
 The first byte of an input chooses the kind of file, the rest is the file. It starts from the small
 files of the corpus. An exception other than an error made for the user ends it, and the input is
-left beside. Needs `pip install atheris`, which is no part of the locked environment.
+left beside. The target installs atheris, which is no part of the locked environment.
 """
 
 import sys

@@ -5,11 +5,14 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.families import codec_of
+from tests.text.families import FAMILIES, codec_of, template_of
 from tests.text.tiny import tiny_codec
 from tunesmith.text.codec import TextCodec
 from tunesmith.text.conversation import Conversation, Message
 from tunesmith.text.encoded import EncodedExample
+from tunesmith.text.layout import Layout, locate_all
+from tunesmith.text.molds import Typesetter
+from tunesmith.text.template import ChatTemplate
 
 codec = cache(tiny_codec)
 
@@ -17,10 +20,12 @@ codec = cache(tiny_codec)
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(
     lambda text: bool(text.strip())
 )
+blanks = st.sampled_from(["", " ", "\n", "\n\n ", "\u2003"])
+texts_in_blanks = st.tuples(blanks, texts, blanks).map("".join)
 
 
 @st.composite
-def conversations(draw: st.DrawFn) -> Conversation:
+def conversations(draw: st.DrawFn, texts: st.SearchStrategy[str] = texts) -> Conversation:
     system = [Message("system", draw(texts))] if draw(st.booleans()) else []
     turns = [
         turn
@@ -97,3 +102,20 @@ def test_every_family_trains_every_answer_to_its_end(conversation: Conversation,
         runs[-1] = runs[-1].removeprefix("<think>\n\n</think>\n\n").strip()
     assert [run.removeprefix("</think>").strip() for run in runs] == expected
     assert encoded.trained[encoded.turn_ends].all()
+
+
+@cache
+def template_and_typesetter(name: str) -> tuple[ChatTemplate, Typesetter]:
+    tokens = FAMILIES[name]
+    named = {"bos_token": tokens.bos_token, "eos_token": tokens.eos_token}
+    template = ChatTemplate(template_of(name), special_tokens=named)
+    return template, Typesetter(template)
+
+
+@settings(max_examples=300)
+@given(conversations(texts_in_blanks), st.sampled_from(sorted(FAMILIES)))
+def test_a_filled_mold_is_what_the_template_renders(conversation: Conversation, name: str) -> None:
+    template, typesetter = template_and_typesetter(name)
+    text = template.render(conversation.messages)
+    spans = locate_all(conversation.messages, text=text, template=template, tools="")
+    assert typesetter.lay_out(conversation.messages) == Layout(text, spans)

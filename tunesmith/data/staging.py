@@ -9,8 +9,8 @@ from itertools import chain, starmap
 from pathlib import Path
 from typing import TypeAlias
 
-from tunesmith.data.ahead import ahead
 from tunesmith.data.deduplicate import Deduplicate, without_duplicates
+from tunesmith.data.parallel import ahead
 from tunesmith.data.reading import Reader
 from tunesmith.data.sources import Block
 from tunesmith.data.statistics import Batch, ImportTally, LeftOut, Part, to_batch

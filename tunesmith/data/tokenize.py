@@ -1,7 +1,8 @@
 """A dataset version as tokens on disk, made once and then read in place."""
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,13 @@ from numpy.typing import DTypeLike, NDArray
 from tunesmith import artifacts, schema
 from tunesmith.data.config import PassagesConfig
 from tunesmith.data.dataset import DatasetVersion, read_examples
+from tunesmith.data.parallel import map_ahead
 from tunesmith.data.passages import cut_pieces, cut_windows
-from tunesmith.data.storage import NumberedExample, in_batches
+from tunesmith.data.storage import BATCH_SIZE, NumberedExample
 from tunesmith.data.token_report import TokenReport, TokenTally, sum_reports
 from tunesmith.errors import DatasetRejected
 from tunesmith.text.codec import TextCodec, TrainOn
-from tunesmith.text.conversation import Example, Passage
+from tunesmith.text.conversation import Example, Passage, texts_of
 from tunesmith.text.encoded import EncodedExample, truncate
 
 OnProgress: TypeAlias = Callable[[int], None]
@@ -26,6 +28,8 @@ OnProgress: TypeAlias = Callable[[int], None]
 
 # Part of every cache key: raise it when the same text gets other tokens, another mask or files.
 FORMAT_VERSION = 2
+
+_BATCH_CHARACTERS = 300_000  # their tokens take about 20 MB on the way to the disk
 
 _WHOLE_PASSAGES = PassagesConfig()
 _TOKEN_IDS, _TRAINED, _STARTS, _ROWS = "token_ids.bin", "trained.bin", "starts.bin", "rows.bin"
@@ -153,8 +157,12 @@ def count_trained(store: TokenStore) -> NDArray[np.int64]:
 def _write(folder: Path, *, task: _Tokenizing, on_progress: OnProgress) -> None:
     tally = TokenTally()
     lengths, rows = array("q"), array("q")
-    with (folder / _TOKEN_IDS).open("wb") as token_ids, (folder / _TRAINED).open("wb") as trained:
-        for row, example, whole in _encoded(task, tally, on_progress=on_progress):
+    with (
+        (folder / _TOKEN_IDS).open("wb") as token_ids,
+        (folder / _TRAINED).open("wb") as trained,
+        closing(_encoded(task, tally, on_progress=on_progress)) as encoded,
+    ):
+        for row, example, whole in encoded:
             parts = _parts(example, whole, task)
             tally.add(row, whole=whole, parts=parts)
             for part in parts:
@@ -184,29 +192,50 @@ def _parts(example: Example, whole: EncodedExample, task: _Tokenizing) -> list[E
 
 def _encoded(
     task: _Tokenizing, tally: TokenTally, *, on_progress: OnProgress
-) -> Iterator[tuple[int, Example, EncodedExample]]:
-    num_done = 0
-    for rows in in_batches(read_examples(task.version)):
-        batch: list[NumberedExample] = []
-        for row, example in rows:
-            pieces, num_short = _pieces(example, task.passages)
-            tally.see_row(num_short=num_short)
-            batch.extend((row, piece) for piece in pieces)
-        examples = [example for _, example in batch]
-        try:
-            encoded = task.codec.encode_many(
-                examples, system_prompt=task.system_prompt, train_on=task.train_on
-            )
-        except DatasetRejected as error:
-            raise _naming_the_row(error, batch, task) from error
-        for (row, example), whole in zip(batch, encoded, strict=True):
+) -> Generator[tuple[int, Example, EncodedExample]]:
+    """Read, cut and encode; threads encode the next batches while one is used."""
+    for batch, encoded in map_ahead(partial(_encode, task=task), _batches(task, tally)):
+        for (row, example), whole in zip(batch.pieces, encoded, strict=True):
             yield row, example, whole
-        num_done += len(rows)
-        on_progress(num_done)
+        on_progress(batch.num_rows_read)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some examples with their rows, and how many rows had been read by the last of them."""
+
+    pieces: list[NumberedExample]
+    num_rows_read: int
+
+
+def _batches(task: _Tokenizing, tally: TokenTally) -> Iterator[_Batch]:
+    pieces: list[NumberedExample] = []
+    num_rows, num_characters = 0, 0
+    for num_rows, (row, example) in enumerate(read_examples(task.version), start=1):
+        cut, num_short = _pieces(example, task.passages)
+        tally.see_row(num_short=num_short)
+        for piece in cut:
+            if len(pieces) == BATCH_SIZE or num_characters > _BATCH_CHARACTERS:
+                yield _Batch(pieces, num_rows - 1)
+                pieces, num_characters = [], 0
+            pieces.append((row, piece))
+            num_characters += sum(len(text) for _, text in texts_of(piece))
+    yield _Batch(pieces, num_rows)
 
 
 def _pieces(example: Example, config: PassagesConfig) -> tuple[Sequence[Example], int]:
     return cut_pieces(example, config) if isinstance(example, Passage) else ([example], 0)
+
+
+def _encode(batch: _Batch, *, task: _Tokenizing) -> tuple[_Batch, list[EncodedExample]]:
+    examples = [example for _, example in batch.pieces]
+    try:
+        encoded = task.codec.encode_many(
+            examples, system_prompt=task.system_prompt, train_on=task.train_on
+        )
+    except DatasetRejected as error:
+        raise _naming_the_row(error, batch.pieces, task) from error
+    return batch, encoded
 
 
 def _naming_the_row(

@@ -9,6 +9,8 @@ from typing import Any, cast
 from jinja2 import Undefined
 from jinja2.exceptions import SecurityError
 
+from tunesmith.text.unseen import Unseen, text_of
+
 MAX_SECONDS = 2.0  # of this thread's CPU
 MAX_UNITS = 50_000_000  # about a byte each; the conversation's own size comes on top
 UNITS_PER_INPUT_CHARACTER = 50
@@ -74,7 +76,9 @@ def size_of(value: Any) -> int:
     while pending:
         part = pending.pop()
         total += 8
-        if isinstance(part, str):
+        if type(part) is Unseen:
+            total += len(text_of(part))
+        elif isinstance(part, str):
             total += len(part)
         elif isinstance(part, list | tuple):
             pending += part

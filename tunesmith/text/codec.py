@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from tunesmith import schema
 from tunesmith.errors import DatasetRejected, ModelRejected
@@ -23,11 +22,13 @@ from tunesmith.text.encoded import ROLES, EncodedExample
 from tunesmith.text.folder import read_text_files
 from tunesmith.text.layout import Layout, Span
 from tunesmith.text.molds import Typesetter
+from tunesmith.text.places import PlacedTokens, TokenPlacer, placed_by_tokenizer
 from tunesmith.text.template import ChatTemplate
 
 TrainOn: TypeAlias = Literal["answers", "all"]
 
 _LEARNED = ("assistant", "text")
+_ROLE_NUMBERS = {role: number for number, role in enumerate(ROLES)}
 _CHAT_FORMATS = "messages, sharegpt, alpaca, prompt-completion, question-answer"
 
 
@@ -116,11 +117,10 @@ class TextCodec:
                 learn to stop; or a chat template or end-of-text token is needed and there is none.
         """
         layouts = [self._lay_out(example, system_prompt) for example in examples]
-        texts = [layout.text for layout in layouts]
-        encodings = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+        placed = self._placer.place([layout.text for layout in layouts])
         return [
-            self._mark(layout, encoding, train_on=train_on)
-            for layout, encoding in zip(layouts, encodings, strict=True)
+            self._mark(layout, tokens, train_on=train_on)
+            for layout, tokens in zip(layouts, placed, strict=True)
         ]
 
     def encode_prompt(
@@ -174,40 +174,39 @@ class TextCodec:
             )
         return self._template
 
-    def _mark(self, layout: Layout, encoding: Encoding, *, train_on: TrainOn) -> EncodedExample:
-        offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)
-        char_starts, char_ends = offsets[:, 0], offsets[:, 1]
-        trained = np.full(len(offsets), train_on == "all")
-        roles = np.zeros(len(offsets), np.uint8)
+    @cached_property
+    def _placer(self) -> TokenPlacer:
+        return TokenPlacer(self.tokenizer)
+
+    def _mark(self, layout: Layout, tokens: PlacedTokens, *, train_on: TrainOn) -> EncodedExample:
+        trained = np.full(len(tokens), train_on == "all")
+        roles = np.zeros(len(tokens), np.uint8)
         turn_ends: list[int] = []
-        token_ids = encoding.ids
-        for span in layout.spans:
-            first, behind = np.searchsorted(char_starts, (span.start, span.end))
+        bounds = np.array([(span.start, span.end) for span in layout.spans], np.int32)
+        places = tokens.char_starts.searchsorted(bounds).tolist()
+        for span, (first, behind) in zip(layout.spans, places, strict=True):
             if span.role in _LEARNED:
-                turn_ends.append(self._turn_end(layout.text, span, token_ids, offsets[behind:]))
+                turn_ends.append(self._turn_end(layout.text, span, tokens, behind))
                 behind = turn_ends[-1] + 1
                 trained[first:behind] = True
-            roles[first:behind] = ROLES.index(span.role)
+            roles[first:behind] = _ROLE_NUMBERS[span.role]
         return EncodedExample(
-            token_ids=np.array(token_ids, np.int32),
+            token_ids=tokens.token_ids,
             trained=trained,
             roles=roles,
             turn_ends=np.array(turn_ends, np.int64),
-            char_ends=char_ends,
+            char_ends=tokens.char_ends,
             text=layout.text,
         )
 
-    def _turn_end(
-        self, text: str, span: Span, token_ids: Sequence[int], offsets: NDArray[np.int32]
-    ) -> int:
-        """Position of the token that ends the learned text `span`, behind which are `offsets`.
+    def _turn_end(self, text: str, span: Span, tokens: PlacedTokens, behind: int) -> int:
+        """Position of the token that ends the learned text `span`; `behind` is the first behind it.
 
         Raises:
             ModelRejected: it is none of `end_ids`.
         """
-        skipped = _num_blank(text, offsets)
-        position = len(token_ids) - len(offsets) + skipped
-        if skipped == len(offsets) or token_ids[position] not in self.end_ids:
+        position = _next_shown(text, tokens, behind)
+        if position == len(tokens) or tokens.token_ids[position] not in self.end_ids:
             follows = text[span.end : span.end + 20]
             raise ModelRejected(
                 f"no end-of-turn token follows an answer (what follows is {follows!r}), so the "
@@ -263,12 +262,11 @@ class TextCodec:
             return None
         [end] = [span.end for span in layout.spans if span.role == "assistant"]
         encoding = self.tokenizer.encode(layout.text, add_special_tokens=False)
-        behind = [position for position, (start, _) in enumerate(encoding.offsets) if start >= end]
-        offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)[behind]
-        skipped = _num_blank(layout.text, offsets)
-        if skipped == len(behind):
+        tokens = placed_by_tokenizer(encoding)
+        position = _next_shown(layout.text, tokens, int(tokens.char_starts.searchsorted(end)))
+        if position == len(tokens):
             return None
-        token_id = encoding.ids[behind[skipped]]
+        token_id = encoding.ids[position]
         return token_id if token_id in self.tokenizer.get_added_tokens_decoder() else None
 
 
@@ -278,9 +276,10 @@ def _leading_token(tokenizer: Tokenizer, bos_token: str) -> str:
     return bos_token if added[:1] == [bos_token] else ""
 
 
-def _num_blank(text: str, offsets: NDArray[np.int32]) -> int:
-    """How many of the tokens at `offsets` are whitespace before one that is more."""
-    for position in range(len(offsets)):
-        if text[offsets[position, 0] : offsets[position, 1]].strip():
-            return position
-    return len(offsets)
+def _next_shown(text: str, tokens: PlacedTokens, position: int) -> int:
+    """The first of `tokens` from `position` on that is more than whitespace, or their number."""
+    while position < len(tokens):
+        if text[tokens.char_starts[position] : tokens.char_ends[position]].strip():
+            break
+        position += 1
+    return position

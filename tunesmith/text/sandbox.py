@@ -27,8 +27,12 @@ from jinja2.visitor import NodeTransformer
 
 from tunesmith.text.budget import BUDGET, check_operands, checked_arguments, pay_for, printable
 from tunesmith.text.filters import FILTERS, GLOBALS, METHODS, SCAFFOLD
+from tunesmith.text.unseen import Unseen, joined, text_of, trimmed
 
 MAX_SOURCE_CHARACTERS = 500_000
+
+# What these print can be read again by the template, as a value.
+_CAPTURING = (nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock, nodes.Block)
 
 
 class LimitedSandbox(ImmutableSandboxedEnvironment):
@@ -39,12 +43,18 @@ class LimitedSandbox(ImmutableSandboxedEnvironment):
     def __init__(self, **options: Any) -> None:
         # Without the optimizer: it would run filters while the template is compiled.
         super().__init__(optimized=False, finalize=_finalize, **options)
-        self.filters = {**FILTERS, **_HOOKS}
+        self.filters = {**FILTERS, **_HOOKS, "trim": _trim}
         self.globals = dict(GLOBALS)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = _Metering().visit(super()._parse(source, name, filename))
         return tree.set_environment(self)
+
+    def captures(self, source: str) -> bool:
+        """Whether the template `source` may read what it printed."""
+        tree = self.parse(source)
+        recursive = any(loop.recursive for loop in tree.find_all(nodes.For))
+        return recursive or any(tree.find_all(_CAPTURING))
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Only the attributes that chat templates use, of the kinds of values that they see."""
@@ -61,8 +71,11 @@ class LimitedSandbox(ImmutableSandboxedEnvironment):
         if operator == "+" and type(left) is str and type(right) is str:  # nearly all there are
             BUDGET.get().spend(len(left) + len(right))
             return left + right
-        check_operands(operator, left, right)
-        result = super().call_binop(context, operator, left, right)
+        if operator == "+" and (type(left) is Unseen or type(right) is Unseen):
+            result = joined(left, right)
+        else:
+            check_operands(operator, left, right)
+            result = super().call_binop(context, operator, left, right)
         pay_for(result)
         return result
 
@@ -80,10 +93,18 @@ class LimitedSandbox(ImmutableSandboxedEnvironment):
 @pass_context
 def _finalize(context: Any, value: Any) -> Any:
     """Let a value be printed. That it asks for the context keeps constants from being folded."""
+    if type(value) is Unseen:
+        value = text_of(value)
     if type(value) is str:
         BUDGET.get().spend(len(value))
         return value
     return printable(value)
+
+
+def _trim(value: Any, chars: str | None = None) -> Any:
+    if type(value) is Unseen and chars is None:
+        return trimmed(value)
+    return FILTERS["trim"](value, chars)
 
 
 # --- what the syntax tree is rewritten to ----------------------------------------------------

@@ -21,6 +21,7 @@ from tunesmith.errors import DatasetRejected, ModelRejected
 from tunesmith.text.budget import BUDGET, MAX_SECONDS, Budget, LimitPassed
 from tunesmith.text.conversation import Message
 from tunesmith.text.sandbox import MAX_SOURCE_CHARACTERS, LimitedSandbox
+from tunesmith.text.unseen import Seen, Unseen
 
 MAX_RENDERED_CHARACTERS = 20_000_000
 
@@ -55,8 +56,9 @@ class ChatTemplate:
             raise ModelRejected(
                 f"the chat template has {len(source):,} characters, {limit} allowed"
             )
+        self._environment = _environment(today)
         try:
-            self._template = _environment(today).from_string(source)
+            self._template = self._environment.from_string(source)
         except TemplateSyntaxError as error:
             reason = f"line {error.lineno}: {error.message}"
             raise ModelRejected(f"the chat template is not valid Jinja: {reason}") from error
@@ -77,9 +79,31 @@ class ChatTemplate:
             DatasetRejected: the template refuses these messages.
             ModelRejected: the template fails, or takes more time or memory than there is for it.
         """
+        return self._render(
+            self._placed(messages), tools=tools, add_generation_prompt=add_generation_prompt
+        )
+
+    def render_unseen(self, messages: Sequence[Message], *, tools: str = "") -> str | None:
+        """As `render`, if the template prints the contents without looking at them, else None.
+
+        It then prints the same around other contents, of which the same ones are empty.
+        """
+        if self._captures:
+            return None
+        try:
+            return self._render(self._placed(messages), tools=tools, unseen=True)
+        except (Seen, DatasetRejected, ModelRejected):
+            return None
+
+    @cached_property
+    def _captures(self) -> bool:
+        return self._environment.captures(self.source)
+
+    def _placed(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """`messages` with the system message where the template has a place for it."""
         if messages and messages[0].role == "system" and not self.takes_system_messages:
-            messages = _without_system_message(messages)
-        return self._render(messages, tools=tools, add_generation_prompt=add_generation_prompt)
+            return _without_system_message(messages)
+        return messages
 
     @cached_property
     def takes_system_messages(self) -> bool:
@@ -96,11 +120,16 @@ class ChatTemplate:
         return True
 
     def _render(
-        self, messages: Sequence[Message], *, tools: str = "", add_generation_prompt: bool = False
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: str = "",
+        add_generation_prompt: bool = False,
+        unseen: bool = False,
     ) -> str:
         variables = {
             **self._special_tokens,
-            "messages": [_variables(message) for message in messages],
+            "messages": [_variables(message, unseen=unseen) for message in messages],
             "tools": _parsed(tools) if tools else None,
             "documents": None,
             "add_generation_prompt": add_generation_prompt,
@@ -121,9 +150,10 @@ def _without_system_message(messages: Sequence[Message]) -> list[Message]:
     return [first, *rest[1:]]
 
 
-def _variables(message: Message) -> dict[str, Any]:
+def _variables(message: Message, *, unseen: bool = False) -> dict[str, Any]:
     """What the template sees of a message; like OpenAI's, it has only the keys that it needs."""
-    shown: dict[str, Any] = {"role": message.role, "content": message.content}
+    content = Unseen(message.content) if unseen and message.content else message.content
+    shown: dict[str, Any] = {"role": message.role, "content": content}
     if message.tool_calls:
         shown["tool_calls"] = _parsed(message.tool_calls)
     if message.tool_call_id:
