@@ -21,7 +21,7 @@ TARGET_STEPS = 5000
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--walks", type=int, default=300)
+    parser.add_argument("--walks", type=int, default=150)
     parser.add_argument("--steps", type=int, default=50, help="of each walk, at most")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

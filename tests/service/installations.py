@@ -36,7 +36,7 @@ def set_up(services: Services, tiny_model: Path) -> Actor:
     return actor
 
 
-def training(name: str = "tiny-run", *, epochs: int = 3) -> TrainRequest:
+def training(name: str = "tiny-run", *, epochs: int = 3, **changes: object) -> TrainRequest:
     """A training of five steps an epoch."""
     values = recipe(BASE_MODEL, name=name, data={"train": DATASET}, training={"epochs": epochs})
-    return TrainRequest(recipe=recipe_of(values))
+    return TrainRequest(recipe=recipe_of(values | changes))

@@ -5,7 +5,10 @@ cause of another error ("the file cannot be read").
 """
 
 import errno
+import resource
 from collections.abc import Iterator
+
+import psutil
 
 from tunesmith.errors import DiskFull, OutOfMemory, TunesmithError
 from tunesmith.events import RunErred
@@ -33,7 +36,8 @@ def failure_of(error: Exception, *, kind: str) -> TunesmithError | None:
             "the disk is full; what was complete before is intact",
             hint="free space, then resume" if kind == "train" else "free space, then try again",
         )
-    if any(_is_lack_of_memory(cause) for cause in causes):
+    unforeseen = not isinstance(error, TunesmithError)
+    if any(_is_lack_of_memory(cause) for cause in causes) or (unforeseen and _at_memory_limit()):
         of_training = (
             "lower training.batch_size (and raise gradient_accumulation) or data.max_length"
         )
@@ -64,6 +68,15 @@ def _is_lack_of_memory(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     foreign = isinstance(error, RuntimeError | ImportError)
     return foreign and any(text in str(error) for text in _NO_MEMORY_TEXTS)
+
+
+def _at_memory_limit() -> bool:
+    """Whether this process has used up what its worker allowed.
+
+    Then anything may fail in its own way: an import, for one, with a bare SystemError.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return limit != resource.RLIM_INFINITY and psutil.Process().memory_info().data > 0.9 * limit
 
 
 def event_of(error: Exception, failure: TunesmithError | None) -> RunErred:
