@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format resume-matrix exactness chaos job-life bench bench-data corpus fuzz-data docs lock clean
+.PHONY: help demo test check format resume-matrix exactness chaos job-life bench bench-data bench-api corpus fuzz-data tenant-matrix fuzz security docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -66,6 +66,18 @@ corpus: .venv/dev  ## read 790 malformed files, each in bounds of time and memor
 
 fuzz-data: .venv/fuzz  ## fuzz the readers of source files, guided by coverage: make fuzz-data FUZZ_SECONDS=3600
 	@$(BIN)/python -m tests.fuzz.fuzz_dataset $(FUZZ_SECONDS)
+
+tenant-matrix: .venv/dev  ## every route x verb x caller, against what the route declares
+	@$(BIN)/python -m tests.api.matrix
+
+fuzz: .venv/dev  ## 10,000 requests made from the OpenAPI file, with and without login
+	@$(BIN)/python -m tests.api.fuzz
+
+security: .venv/dev  ## names, websites, archives, credentials, floods: what an attacker would try
+	@$(BIN)/python -m pytest -q tests/api/test_access.py tests/api/test_security.py tests/api/test_abuse.py
+
+bench-api: .venv/dev  ## benchmark P8: the API with 100 jobs and 20 clients
+	@$(BIN)/python -m benchmarks.api
 
 docs: .venv/runtime  ## write the parameter tables of docs/recipe.md anew
 	@$(BIN)/python docs/parameters.py

@@ -1,6 +1,7 @@
-"""Write the tables of docs/recipe.md from the settings themselves: `make docs`."""
+"""Write the tables of docs/recipe.md and docs/service.md from the settings: `make docs`."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from pydantic_core import PydanticUndefined
 
 from tunesmith.data import config as data
 from tunesmith.modeling import config as modeling
+from tunesmith.service import config as service
 from tunesmith.training import config as training
 
-PAGE = Path(__file__).with_name("recipe.md")
+PAGES = [Path(__file__).with_name(name) for name in ("recipe.md", "service.md")]
 GROUPS: dict[str, type[BaseModel]] = {
     "recipe": training.TrainConfig,
     "data": data.DataConfig,
@@ -29,11 +31,12 @@ GROUPS: dict[str, type[BaseModel]] = {
     "trackers[]: {kind: mlflow | wandb}": training.ServerTracker,
     "trackers[]: {kind: trackio | comet}": training.ProjectTracker,
 }
+SERVICE: dict[str, type[BaseModel]] = {"settings": service.ServiceConfig}
 
 
-def tables() -> str:
-    """All parameter tables as Markdown."""
-    return "\n\n".join(f"### `{name}`\n\n{_table(kind)}" for name, kind in GROUPS.items())
+def tables(groups: dict[str, type[BaseModel]]) -> str:
+    """The parameter tables of `groups` as Markdown."""
+    return "\n\n".join(f"### `{name}`\n\n{_table(kind)}" for name, kind in groups.items())
 
 
 def _table(kind: type[BaseModel]) -> str:
@@ -60,13 +63,20 @@ def _default(value: Any) -> str:
 
 def page_with_tables(page: str) -> str:
     """`page` with what stands between the markers replaced by the tables of today."""
-    return re.sub(
-        r"(<!-- tables -->\n).*(\n<!-- /tables -->)",
-        lambda match: f"{match[1]}\n{tables()}\n{match[2]}",
-        page,
-        flags=re.DOTALL,
-    )
+    for marker, groups in (("tables", GROUPS), ("settings", SERVICE)):
+        page = re.sub(
+            rf"(<!-- {marker} -->\n).*(\n<!-- /{marker} -->)",
+            partial(_between_markers, groups),
+            page,
+            flags=re.DOTALL,
+        )
+    return page
+
+
+def _between_markers(groups: dict[str, type[BaseModel]], match: re.Match[str]) -> str:
+    return f"{match[1]}\n{tables(groups)}\n{match[2]}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page_with_tables(PAGE.read_text("utf-8")), "utf-8")
+    for path in PAGES:
+        path.write_text(page_with_tables(path.read_text("utf-8")), "utf-8")

@@ -81,13 +81,14 @@ def test_console_examples_run(workplace: Path, name: str) -> None:
         assert outcome.code == 0, f"{command}\n{outcome.err}"
 
 
-def test_parameter_tables_are_those_of_the_code() -> None:
+@pytest.mark.parametrize("name", ["recipe", "service"])
+def test_parameter_tables_are_those_of_the_code(name: str) -> None:
     spec = importlib.util.spec_from_file_location("parameters", ROOT / "docs" / "parameters.py")
     assert spec is not None
     assert spec.loader is not None
     parameters = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(parameters)
-    page = (ROOT / "docs" / "recipe.md").read_text("utf-8")
+    page = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
     assert parameters.page_with_tables(page) == page, "run: make docs"
 
 

@@ -25,7 +25,7 @@ from tunesmith.explain import explain
 class Strict(BaseModel):
     """Settings that never change once loaded; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def setting(

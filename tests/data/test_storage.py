@@ -11,6 +11,7 @@ from tunesmith.data.statistics import RoleStats, to_batch
 from tunesmith.data.storage import (
     BATCH_SIZE,
     in_batches,
+    read_slice,
     stream_examples,
     to_table,
     write_examples,
@@ -81,6 +82,16 @@ def test_many_are_streamed_in_batches(tmp_path: Path) -> None:
     write_examples(path, iter(numbered))
     assert list(stream_examples(path)) == numbered
     assert [len(batch) for batch in in_batches(numbered)] == [BATCH_SIZE, BATCH_SIZE, 1]
+
+
+def test_a_slice_is_what_streaming_gives_there(tmp_path: Path) -> None:
+    """Across row groups, at the end, and behind it."""
+    path = tmp_path / "examples.parquet"
+    examples = [(number, Passage(f"text {number}")) for number in range(2 * BATCH_SIZE + 10)]
+    write_examples(path, examples)
+    for skip in (0, BATCH_SIZE - 5, BATCH_SIZE, 2 * BATCH_SIZE + 5, 2 * BATCH_SIZE + 10):
+        assert read_slice(path, skip=skip, limit=20) == examples[skip : skip + 20]
+    assert read_slice(path, skip=0, limit=2 * BATCH_SIZE + 3) == examples[: 2 * BATCH_SIZE + 3]
 
 
 @settings(deadline=None)

@@ -1,10 +1,13 @@
 """The HTTP app: routes, guards and error shapes put together."""
 
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import tunesmith
-from tunesmith.api.access import check_declared, declared_access
+from tunesmith.api.access import check_declared, find_actor
 from tunesmith.api.errors import (
     ERROR_RESPONSES,
     OPENAI_API,
@@ -15,26 +18,50 @@ from tunesmith.api.middleware import RequestGuard
 from tunesmith.api.openai import files as openai_files
 from tunesmith.api.openai import fine_tuning as openai_fine_tuning
 from tunesmith.api.openai import models as openai_models
-from tunesmith.api.routes import access, files, health, jobs, runs
+from tunesmith.api.openapi import install_openapi
+from tunesmith.api.routes import (
+    access,
+    admin,
+    datasets,
+    files,
+    health,
+    jobs,
+    machines,
+    models,
+    recipes,
+    runs,
+    tenant,
+)
 from tunesmith.service.services import Services
 
 API = "/api/v1"
 
-_ROUTERS: tuple[APIRouter, ...] = (
-    access.router,
+Part: TypeAlias = Literal["everything", "tenants", "operator"]
+
+_TENANTS: tuple[APIRouter, ...] = (
+    datasets.router,
     files.router,
     jobs.router,
     runs.router,
+    models.router,
+    recipes.router,
+    machines.router,
+    tenant.router,
 )
 _OPENAI_ROUTERS: tuple[APIRouter, ...] = (
     openai_files.router,
     openai_fine_tuning.router,
     openai_models.router,
 )
+_ROUTERS: Mapping[Part, tuple[APIRouter, ...]] = {
+    "everything": (access.router, *_TENANTS, admin.router),
+    "tenants": (access.router, *_TENANTS),
+    "operator": (access.router, admin.router),
+}
 
 
-def create_app(services: Services) -> FastAPI:
-    """The app on `services`.
+def create_app(services: Services, *, part: Part = "everything") -> FastAPI:
+    """The app on `services`, or the part of it that a port of its own serves.
 
     Raises:
         AssertionError: a route does not declare who may call it.
@@ -51,32 +78,25 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.include_router(health.router)
-    for router in _ROUTERS:
+    for router in _ROUTERS[part]:
         app.include_router(router, prefix=API)
-    for router in _OPENAI_ROUTERS:
-        app.include_router(router, prefix=OPENAI_API, responses=OPENAI_ERROR_RESPONSES)
+    if part != "operator":
+        app.include_router(runs.events_router)
+        for router in _OPENAI_ROUTERS:
+            app.include_router(router, prefix=OPENAI_API, responses=OPENAI_ERROR_RESPONSES)
     app.add_middleware(
         RequestGuard,
         hosts=services.config.allowed_hosts,
         max_body=services.config.max_body_bytes,
         max_upload=services.config.max_upload_bytes,
+        knows_caller=lambda request: find_actor(services, request) is not None,
     )
     install_error_handlers(app)
-    check_declared(app.routes)
-    _show_access(app)
+    check_declared(app)
+    install_openapi(app)
     return app
 
 
 def _operation_id(route: APIRoute) -> str:
     is_openai = route.path.startswith(f"{OPENAI_API}/")
     return f"openai_{route.name}" if is_openai else route.name
-
-
-def _show_access(app: FastAPI) -> None:
-    """Write what each route declares into the OpenAPI file."""
-    for route in app.routes:
-        if isinstance(route, APIRoute):
-            route.openapi_extra = {
-                **(route.openapi_extra or {}),
-                "x-access": declared_access(route),
-            }

@@ -9,8 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
+from tunesmith.api.access import services_of
 from tunesmith.errors import (
     AccessDenied,
     Conflict,
@@ -25,6 +27,7 @@ from tunesmith.errors import (
     Unavailable,
     UserError,
 )
+from tunesmith.service.paths import hide_paths
 
 _log = logging.getLogger("tunesmith.api")
 
@@ -113,13 +116,15 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(TunesmithError, _answer_ours)
     app.add_exception_handler(RequestValidationError, _answer_malformed)
     app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(IntegrityError, _answer_race)
     app.add_exception_handler(Exception, _answer_defect)
 
 
 def _answer_ours(request: Request, error: Exception) -> JSONResponse:
     error = cast("TunesmithError", error)
     status = next((s for kind, s in _STATUS_OF.items() if isinstance(error, kind)), 500)
-    return answer(request, status, _code(error), error.message, hint=error.hint)
+    message, hint = hide_paths(services_of(request), "", [error.message, error.hint])
+    return answer(request, status, _code(error), message, hint=hint)
 
 
 def _code(error: TunesmithError) -> str:
@@ -137,8 +142,11 @@ def _answer_malformed(request: Request, error: Exception) -> JSONResponse:
     return answer(request, status, "request_malformed", message, param=param or None)
 
 
+_MOST_SHOWN = 100  # characters of a key that is not one of ours
+
+
 def _param(location: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in location[1:])
+    return ".".join(str(part)[:_MOST_SHOWN] for part in location[1:])
 
 
 def _answer_http(request: Request, error: Exception) -> JSONResponse:
@@ -148,6 +156,12 @@ def _answer_http(request: Request, error: Exception) -> JSONResponse:
     response = answer(request, error.status_code, code, str(error.detail))
     response.headers.update(headers)
     return response
+
+
+def _answer_race(request: Request, error: Exception) -> JSONResponse:
+    """Two calls made the same thing at once: each looked, then one was second."""
+    message = "somebody else changed the same thing at the same time"
+    return answer(request, 409, "conflict", message, hint="look again, then try again")
 
 
 def _answer_defect(request: Request, error: Exception) -> JSONResponse:
@@ -166,6 +180,9 @@ def answer(
     param: str | None = None,
 ) -> JSONResponse:
     """The answer to a failed request."""
+    # What is echoed may hold halves of surrogate pairs, which no answer can hold.
+    message, hint = (text.encode("utf-8", "replace").decode() for text in (message, hint))
+    param = param.encode("utf-8", "replace").decode() if param is not None else None
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}
     if speaks_openai(request):
         text = f"{message} ({hint})" if hint else message

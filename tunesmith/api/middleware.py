@@ -3,9 +3,11 @@
 import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,16 +33,25 @@ class RequestGuard:
 
     - A Host that is not one of ours: a foreign name that leads here (DNS rebinding).
     - An unsafe method with a foreign Origin: another website in the user's browser.
-    - A body that is larger than its limit, whatever its headers say.
+    - A body that is larger than its limit, whatever its headers say. Only known callers may upload
+      more than other requests may hold: bodies are read before routes ask who calls.
+    - NUL in the address, which no name of anything has.
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Iterable[str], max_body: int, max_upload: int
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Iterable[str],
+        max_body: int,
+        max_upload: int,
+        knows_caller: Callable[[Request], bool],
     ) -> None:
         self._app = app
         self._hosts = {*_LOCAL_HOSTS, *hosts}
         self._max_body = max_body
         self._max_upload = max_upload
+        self._knows_caller = knows_caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -50,7 +61,7 @@ class RequestGuard:
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         began, status = time.monotonic(), 500
-        body = _LimitedBody(receive, self._limit(scope))
+        body = _LimitedBody(receive, await self._limit(scope))
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -62,7 +73,7 @@ class RequestGuard:
                     headers.setdefault(name, value)
             await send(message)
 
-        problem = self._problem(scope)
+        problem = self._problem(scope, limit=body.limit)
         if problem is not None:
             refusal = answer(Request(scope), *problem)
             await refusal(scope, receive, send_with_headers)
@@ -77,17 +88,24 @@ class RequestGuard:
         )
 
     async def _run(self, scope: Scope, body: "_LimitedBody", send: Send) -> None:
-        try:
-            await self._app(scope, body.receive, send)
-        except _BodyTooLarge:
+        async def send_unless_too_large(message: Message) -> None:
+            if not body.is_too_large:
+                await send(message)
+
+        # FastAPI takes what the body raises for a malformed body; so the body itself is asked.
+        with suppress(_BodyTooLarge):
+            await self._app(scope, body.receive, send_unless_too_large)
+        if body.is_too_large:
             refusal = answer(Request(scope), 413, "body_too_large", _too_large(body.limit))
             await refusal(scope, body.receive, send)
 
-    def _limit(self, scope: Scope) -> int:
+    async def _limit(self, scope: Scope) -> int:
         is_upload = scope["path"].rstrip("/") in _UPLOADS and scope["method"] == "POST"
-        return self._max_upload if is_upload else self._max_body
+        if is_upload and await run_in_threadpool(self._knows_caller, Request(scope)):
+            return self._max_upload
+        return self._max_body
 
-    def _problem(self, scope: Scope) -> tuple[int, str, str] | None:
+    def _problem(self, scope: Scope, *, limit: int) -> tuple[int, str, str] | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if _without_port(host) not in self._hosts:
@@ -98,8 +116,10 @@ class RequestGuard:
             if foreign or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
                 return 403, "origin_foreign", "another website sent this request"
         length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self._limit(scope):
-            return 413, "body_too_large", _too_large(self._limit(scope))
+        if length.isdigit() and int(length[:20]) > limit:
+            return 413, "body_too_large", _too_large(limit)
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return 400, "address_invalid", "the address holds a NUL character"
         return None
 
 
@@ -123,10 +143,12 @@ class _LimitedBody:
         self._receive = receive
         self.limit = limit
         self._num_bytes = 0
+        self.is_too_large = False
 
     async def receive(self) -> Message:
         message = await self._receive()
         self._num_bytes += len(message.get("body", b""))
         if self._num_bytes > self.limit:
+            self.is_too_large = True
             raise _BodyTooLarge
         return message

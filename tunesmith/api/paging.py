@@ -8,6 +8,7 @@ from pydantic import BaseModel
 T = TypeVar("T")
 
 After = Annotated[str | None, Query(description="the last id of the page before", max_length=200)]
+AfterNumber = Annotated[int, Query(description="how many entries were seen", ge=0, le=2**53)]
 Limit = Annotated[int, Query(description="entries a page", ge=1, le=100)]
 
 

@@ -2,10 +2,11 @@
 
 import ipaddress
 import logging
+import threading
 
 import uvicorn
 
-from tunesmith.api.app import create_app
+from tunesmith.api.app import Part, create_app
 from tunesmith.errors import RecipeInvalid
 from tunesmith.service.config import ServiceConfig
 from tunesmith.service.services import Services
@@ -43,7 +44,7 @@ def address(config: ServiceConfig) -> str:
 
 
 def serve(services: Services) -> None:
-    """Answer requests until SIGTERM or SIGINT.
+    """Answer requests until SIGTERM or SIGINT, the operator's on a port of their own if it is set.
 
     Raises:
         RecipeInvalid: the settings would expose it in the clear.
@@ -51,10 +52,25 @@ def serve(services: Services) -> None:
     config = services.config
     check_exposure(config)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    uvicorn.run(
-        create_app(services),
+    if config.admin_port is None:
+        _server(services, "everything", config.port).run()
+        return
+    operators = _server(services, "operator", config.admin_port)
+    thread = threading.Thread(target=operators.run, name="operator's port", daemon=True)
+    thread.start()
+    try:
+        _server(services, "tenants", config.port).run()
+    finally:
+        operators.should_exit = True
+        thread.join()
+
+
+def _server(services: Services, part: Part, port: int) -> uvicorn.Server:
+    config = services.config
+    settings = uvicorn.Config(
+        create_app(services, part=part),
         host=config.host,
-        port=config.port,
+        port=port,
         ssl_certfile=config.tls_certificate,
         ssl_keyfile=config.tls_key,
         proxy_headers=config.behind_proxy,
@@ -64,3 +80,4 @@ def serve(services: Services) -> None:
         timeout_graceful_shutdown=_SECONDS_TO_FINISH,
         limit_concurrency=1000,
     )
+    return uvicorn.Server(settings)

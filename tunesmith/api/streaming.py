@@ -3,19 +3,25 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from tunesmith.service.streams import News, Position
+from tunesmith.service.streams import News, Place
+
+# For the OpenAPI file.
+EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "server-sent events"}
+}
 
 _POLL_SECONDS = 0.3
 _HEARTBEAT_SECONDS = 15  # a comment, so that proxies and readers know that the line lives
 
 
 def stream(
-    request: Request, read: Callable[[Position], News], *, after: Position
+    request: Request, read: Callable[[Place], News[Place]], *, after: Place
 ) -> StreamingResponse:
     """Everything that `read` gives from `after` on, until the end or until nobody listens."""
     return StreamingResponse(
@@ -26,7 +32,7 @@ def stream(
 
 
 async def _lines(
-    request: Request, read: Callable[[Position], News], position: Position
+    request: Request, read: Callable[[Place], News[Place]], position: Place
 ) -> AsyncIterator[str]:
     quiet_seconds = 0.0
     while not await request.is_disconnected():

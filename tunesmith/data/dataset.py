@@ -22,7 +22,7 @@ from tunesmith.data.sources import Block, read_blocks, read_rows
 from tunesmith.data.sources.places import Places
 from tunesmith.data.staging import OnProgress, stage_examples, stage_source
 from tunesmith.data.statistics import DatasetStats, ImportTally, LeftOut
-from tunesmith.data.storage import NumberedExample, stream_examples
+from tunesmith.data.storage import NumberedExample, read_slice, stream_examples
 from tunesmith.errors import DatasetRejected, NotFound
 
 _DATA, _REJECTED, _STATS = "data.parquet", "rejected.jsonl", "stats.json"
@@ -147,6 +147,11 @@ def read_left_out(version: DatasetVersion) -> Iterator[LeftOut]:
 def read_examples(version: DatasetVersion) -> Iterator[NumberedExample]:
     """Stream the examples of `version`, each with the row of its source."""
     return stream_examples(version.folder / _DATA)
+
+
+def read_some_examples(version: DatasetVersion, *, skip: int, limit: int) -> list[NumberedExample]:
+    """At most `limit` examples behind the first `skip`, each with the row of its source."""
+    return read_slice(version.folder / _DATA, skip=skip, limit=limit)
 
 
 @contextmanager

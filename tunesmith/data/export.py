@@ -58,6 +58,19 @@ def export_version(
     return num_written
 
 
+def as_record(example: Example) -> dict[str, Any]:
+    """An example in the shape that says all of it."""
+    match example:
+        case Conversation():
+            return _messages(example)
+        case Preference():
+            return _preference(example)
+        case Classified():
+            return _classification(example)
+        case Passage():
+            return _text(example)
+
+
 def _messages(example: Example) -> dict[str, Any]:
     if not isinstance(example, Conversation):
         raise _DoesNotFit("it is no conversation")

@@ -83,6 +83,24 @@ def stream_examples(path: Path) -> Iterator[NumberedExample]:
             yield from from_table(table)
 
 
+def read_slice(path: Path, *, skip: int, limit: int) -> list[NumberedExample]:
+    """At most `limit` examples behind the first `skip`; row groups before them are not read."""
+    found: list[NumberedExample] = []
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            num_rows = file.metadata.row_group(group).num_rows
+            if skip >= num_rows:
+                skip -= num_rows
+                continue
+            wanted = file.read_row_group(group).slice(skip, limit - len(found))
+            for table in wanted.to_batches():
+                found += from_table(table)
+            skip = 0
+            if len(found) >= limit:
+                break
+    return found
+
+
 def in_batches(items: Iterable[T]) -> Iterator[list[T]]:
     """Lists of `BATCH_SIZE` items, the last one shorter."""
     iterator = iter(items)

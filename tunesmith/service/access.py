@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, select
 
 from tunesmith.service.services import Services
 from tunesmith.store.tables import Key, Member, Person, Role, Tenant
@@ -80,34 +80,44 @@ def hash_secret(secret: str) -> str:
 
 def authenticate(services: Services, secret: str, *, by_session: bool = False) -> Actor | None:
     """The actor of a key or session, None if it is unknown, revoked or expired."""
+    # One query: every request asks.
+    wanted = (
+        select(Key, Person, Member.role, Tenant.name)
+        .join(Person, Person.id == Key.person_id)
+        .outerjoin(
+            Member, and_(Member.tenant_id == Key.tenant_id, Member.person_id == Key.person_id)
+        )
+        .outerjoin(Tenant, Tenant.id == Key.tenant_id)
+        .where(Key.secret_hash == hash_secret(secret))
+    )
     with services.database.reading() as db:
-        key = db.scalars(select(Key).where(Key.secret_hash == hash_secret(secret))).one_or_none()
-        if key is None or key.revoked_at is not None or by_session != (key.kind == "session"):
-            return None
-        if key.expires_at is not None and key.expires_at <= services.clock():
-            return None
-        return _actor(db, key)
-
-
-def _actor(db: Session, key: Key) -> Actor | None:
-    person = db.get_one(Person, key.person_id)
-    if key.tenant_id is None:
-        allowed = OF_ADMINS if person.is_admin else frozenset[Permission]()
-        tenant_name = ""
-    else:
-        member = db.get(Member, (key.tenant_id, key.person_id))
-        if member is None:  # no longer in the tenant
-            return None
-        allowed = BY_ROLE[member.role]
-        tenant_name = db.get_one(Tenant, key.tenant_id).name
-    if key.permissions is not None:
-        allowed &= {Permission(each) for each in key.permissions}
+        row = db.execute(wanted).one_or_none()
+    if row is None:
+        return None
+    key, person, role, tenant_name = row
+    role = cast("Role | None", role)  # an outer join's
+    if key.revoked_at is not None or by_session != (key.kind == "session"):
+        return None
+    if key.expires_at is not None and key.expires_at <= services.clock():
+        return None
+    if key.tenant_id is not None and role is None:  # no longer in the tenant
+        return None
     return Actor(
         person_id=person.id,
         key_id=key.id,
         email=person.email,
         tenant_id=key.tenant_id or "",
-        tenant=tenant_name,
-        permissions=allowed,
+        tenant=tenant_name or "",
+        permissions=_allowed(key, person, role),
         by_session=key.kind == "session",
     )
+
+
+def _allowed(key: Key, person: Person, role: Role | None) -> frozenset[Permission]:
+    if role is not None:
+        allowed = BY_ROLE[role]
+    else:
+        allowed = OF_ADMINS if person.is_admin else frozenset[Permission]()
+    if key.permissions is not None:
+        allowed &= {Permission(each) for each in key.permissions}
+    return allowed

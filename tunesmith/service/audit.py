@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -58,8 +59,10 @@ def record_call(
 def list_calls(
     services: Services, tenant_id: str | None, *, before: int | None = None, limit: int = 50
 ) -> tuple[list[AuditView], bool]:
-    """A page of a tenant's lines, newest first, and whether there are more."""
-    wanted = select(Audit).where(Audit.tenant_id == tenant_id)
+    """A page of a tenant's lines, newest first; all lines where `tenant_id` is None."""
+    wanted = select(Audit)
+    if tenant_id is not None:
+        wanted = wanted.where(Audit.tenant_id == tenant_id)
     if before is not None:
         wanted = wanted.where(Audit.seq < before)
     with services.database.reading() as db:
@@ -87,3 +90,17 @@ def _all_rows(db: Session) -> Iterator[Audit]:
 def _hash(row: Audit, previous: str) -> str:
     facts = [row.seq, row.time.isoformat(), row.tenant_id, row.actor, row.action, row.target]
     return hashlib.sha256(canonical_json([previous, *facts, row.request_id]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether the log is as it was written, and the first lines where it is not."""
+
+    is_intact: bool
+    tampered: list[int]
+
+
+def verify_log(services: Services) -> Verification:
+    """Check the chain of hashes from its beginning."""
+    tampered = list(islice(find_tampering(services), 100))
+    return Verification(not tampered, tampered)

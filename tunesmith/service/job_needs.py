@@ -23,7 +23,7 @@ from tunesmith.service.job_requests import (
     TrainRequest,
 )
 from tunesmith.service.services import Services
-from tunesmith.store.tables import Model
+from tunesmith.store.tables import Alias, Model
 from tunesmith.training.config import ServerTracker, TrainConfig
 
 FILE_PREFIX = "file-"  # an uploaded file may stand where a dataset may; it is imported first
@@ -122,7 +122,7 @@ def _must_be_pulled(services: Services, tenant_id: str, model: str) -> bool:
 
 
 def find_model(services: Services, tenant_id: str, reference: str) -> Model:
-    """A registered model by id, name (its newest version) or NAME@VERSION.
+    """A registered model by id, name (its newest version), NAME@VERSION or alias.
 
     Raises:
         NotFound: the tenant has no such model.
@@ -132,7 +132,10 @@ def find_model(services: Services, tenant_id: str, reference: str) -> Model:
     if version.isdigit():
         wanted = wanted.where(Model.name == name, Model.version == int(version))
     else:
-        wanted = wanted.where((Model.id == reference) | (Model.name == reference))
+        alias = select(Alias.model_id).where(Alias.tenant_id == tenant_id, Alias.name == reference)
+        wanted = wanted.where(
+            (Model.id == reference) | (Model.name == reference) | Model.id.in_(alias)
+        )
     with services.database.reading() as db:
         model = db.scalars(wanted.order_by(Model.version.desc()).limit(1)).first()
     if model is None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, PositiveInt, StringConstraints
 
-from tunesmith.data.config import DataConfig
+from tunesmith.data.config import DataConfig, DatasetReference
 from tunesmith.data.deduplicate import Deduplicate
 from tunesmith.schema import Name, Strict, setting
 from tunesmith.training.config import TrainConfig
@@ -68,7 +68,7 @@ class PreviewRequest(Strict):
     """Show examples token by token, as training would see them."""
 
     kind: Literal["preview"] = "preview"
-    dataset: Text
+    dataset: DatasetReference
     model: Text
     data: DataConfig | None = setting(None, "a recipe's data settings; the defaults if left out")
     first_row: PositiveInt = setting(1, "source row to begin with")

@@ -1,6 +1,6 @@
 """Jobs as lists and pages show them: place in the queue, why one waits, what one cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,6 +98,15 @@ def view_jobs(services: Services, db: Session, jobs: Sequence[Job]) -> list[JobV
     ]
 
 
+def list_queue(services: Services, tenant_id: str) -> list[JobView]:
+    """The tenant's jobs that are at work, and then those that wait, in the order of the queue."""
+    mine = select(Job).where(Job.tenant_id == tenant_id)
+    with services.database.reading() as db:
+        at_work = db.scalars(mine.where(Job.status.in_(ACTIVE)).order_by(Job.started_at, Job.id))
+        waiting = db.scalars(mine.where(Job.status == "queued").order_by(*IN_ORDER).limit(1000))
+        return view_jobs(services, db, [*at_work, *waiting])
+
+
 def _places(db: Session, tenant_id: str) -> dict[str, int]:
     waiting = select(Job.id).where(Job.tenant_id == tenant_id, Job.status == "queued")
     return {id: place for place, id in enumerate(db.scalars(waiting.order_by(*IN_ORDER)), start=1)}
@@ -118,18 +127,25 @@ def _costs(db: Session, job_ids: Sequence[str]) -> dict[str, Cost]:
         .where(Attempt.job_id.in_(job_ids))
         .group_by(Attempt.job_id)
     )
-    prices = {pool.name: pool for pool in db.scalars(select(Pool))}
+    price = price_attempts(db)
     return {
-        job_id: _cost(seconds, core_hours, gpu_hours, prices.get(pool))
+        job_id: price(pool, seconds, core_hours, gpu_hours)
         for job_id, seconds, core_hours, gpu_hours, pool in db.execute(spent)
     }
 
 
-def _cost(seconds: float, core_hours: float, gpu_hours: float, pool: Pool | None) -> Cost:
-    if pool is None:
-        return Cost(seconds, core_hours, gpu_hours, None, "")
-    amount = core_hours * pool.price_per_core_hour + gpu_hours * pool.price_per_gpu_hour
-    return Cost(seconds, core_hours, gpu_hours, amount, pool.currency)
+def price_attempts(db: Session) -> Callable[[str, float, float, float], Cost]:
+    """A function of pool, seconds, core hours and GPU hours that gives what they cost."""
+    pools = {pool.name: pool for pool in db.scalars(select(Pool))}
+
+    def cost(pool_name: str, seconds: float, core_hours: float, gpu_hours: float) -> Cost:
+        pool = pools.get(pool_name)
+        if pool is None:
+            return Cost(seconds, core_hours, gpu_hours, None, "")
+        amount = core_hours * pool.price_per_core_hour + gpu_hours * pool.price_per_gpu_hour
+        return Cost(seconds, core_hours, gpu_hours, amount, pool.currency)
+
+    return cost
 
 
 def _reasons(db: Session, waiting: Sequence[Job], places: dict[str, int]) -> dict[str, str]:

@@ -222,7 +222,7 @@ def find_job(db: Session, tenant_id: str, job_id: str) -> Job:
         NotFound: the tenant has no such job.
     """
     job = db.get(Job, job_id)
-    if job is None or job.tenant_id != tenant_id:
+    if job is None or job.tenant_id != tenant_id or job.removed_at is not None:
         raise NotFound(f"there is no job {job_id}")
     return job
 
@@ -253,7 +253,20 @@ def list_jobs(
     Raises:
         NotFound: there is no job `after`.
     """
-    wanted = select(Job).where(Job.tenant_id == tenant_id)
+    with services.database.reading() as db:
+        jobs, has_more = find_jobs(db, tenant_id, matching=matching, after=after, limit=limit)
+        return view_jobs(services, db, jobs), has_more
+
+
+def find_jobs(
+    db: Session, tenant_id: str, *, matching: JobFilter, after: str | None, limit: int
+) -> tuple[Sequence[Job], bool]:
+    """The rows of a page of jobs, newest first, and whether there are more.
+
+    Raises:
+        NotFound: there is no job `after`.
+    """
+    wanted = select(Job).where(Job.tenant_id == tenant_id, Job.removed_at.is_(None))
     if matching.kinds:
         wanted = wanted.where(Job.kind.in_(matching.kinds))
     if matching.statuses:
@@ -264,16 +277,15 @@ def list_jobs(
         wanted = wanted.where(Job.details["metadata"].as_string() == "{}")
     for key, value in (matching.metadata or {}).items():
         wanted = wanted.where(Job.details["metadata"][key].as_string() == value)
-    with services.database.reading() as db:
-        if after is not None:
-            last = find_job(db, tenant_id, after)
-            wanted = wanted.where(
-                (Job.created_at < last.created_at)
-                | ((Job.created_at == last.created_at) & (Job.id < last.id))
-            )
-        newest = wanted.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
-        jobs = db.scalars(newest).all()
-        return view_jobs(services, db, jobs[:limit]), len(jobs) > limit
+    if after is not None:
+        last = find_job(db, tenant_id, after)
+        wanted = wanted.where(
+            (Job.created_at < last.created_at)
+            | ((Job.created_at == last.created_at) & (Job.id < last.id))
+        )
+    newest = wanted.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
+    jobs = db.scalars(newest).all()
+    return jobs[:limit], len(jobs) > limit
 
 
 # --- steering --------------------------------------------------------------------------------

@@ -22,7 +22,10 @@ from tunesmith.store.tables import Key, Member, Person, Role, Tenant, new_id
 
 MIN_PASSWORD_CHARACTERS = 10
 
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
 _passwords = PasswordHasher()
+NO_PASSWORD = ""  # a hash that no password has
 # Checked when nobody has the e-mail, so that an answer takes as long as for somebody who exists.
 _NOBODY = _passwords.hash("nobody has this password")
 
@@ -111,13 +114,9 @@ def add_tenant(db: Session, name: str, *, now: datetime) -> Tenant:
 
 def _add_person(db: Session, email: str, password: str, *, is_admin: bool, now: datetime) -> Person:
     email = _checked_email(email)
-    if len(password) < MIN_PASSWORD_CHARACTERS:
-        raise NameInvalid(
-            f"the password has {len(password)} characters", hint=f"use {MIN_PASSWORD_CHARACTERS}"
-        )
+    hashed = hash_password(password)
     if db.scalars(select(Person).where(Person.email == email)).first() is not None:
         raise Conflict(f"there is somebody with the e-mail {email} already")
-    hashed = _passwords.hash(password)
     person = Person(
         id=new_id("person"), email=email, password_hash=hashed, is_admin=is_admin, created_at=now
     )
@@ -126,9 +125,38 @@ def _add_person(db: Session, email: str, password: str, *, is_admin: bool, now: 
     return person
 
 
+def hash_password(password: str) -> str:
+    """How a password is kept.
+
+    Raises:
+        NameInvalid: it is too short.
+    """
+    if len(password) < MIN_PASSWORD_CHARACTERS:
+        raise NameInvalid(
+            f"the password has {len(password)} characters", hint=f"use {MIN_PASSWORD_CHARACTERS}"
+        )
+    return _passwords.hash(password)
+
+
+def find_or_add(db: Session, email: str, password: str | None, *, now: datetime) -> Person:
+    """Whoever has an e-mail; somebody new where a first password is given.
+
+    Raises:
+        NotFound: nobody has that e-mail and no password was given.
+        NameInvalid: e-mail or password break the rules.
+    """
+    known = select(Person).where(Person.email == _checked_email(email))
+    person = db.scalars(known).one_or_none()
+    if person is not None:
+        return person
+    if password is None:
+        raise NotFound(f"nobody has the e-mail {email}", hint="give a first password")
+    return _add_person(db, email, password, is_admin=False, now=now)
+
+
 def _checked_email(email: str) -> str:
     email = email.strip().lower()
-    if len(email) > 254 or not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+    if not (len(email) <= 254 and email.isprintable() and _EMAIL.fullmatch(email)):
         raise NameInvalid(f"{email[:60]!r} is not an e-mail address", hint="write name@host")
     return email
 
@@ -171,14 +199,8 @@ def add_member(
     """
     now = services.clock()
     with services.database.transaction() as db:
-        person = db.scalars(
-            select(Person).where(Person.email == _checked_email(email))
-        ).one_or_none()
-        if person is None and password is None:
-            raise NotFound(f"nobody has the e-mail {email}", hint="give a first password")
-        if person is None:
-            person = _add_person(db, email, password or "", is_admin=False, now=now)
-        elif db.get(Member, (tenant_id, person.id)) is not None:
+        person = find_or_add(db, email, password, now=now)
+        if db.get(Member, (tenant_id, person.id)) is not None:
             raise Conflict(f"{email} is in the tenant already", hint="change the role instead")
         db.add(Member(tenant_id=tenant_id, person_id=person.id, role=role, since=now))
         return MemberView(person.id, person.email, role, now)
@@ -195,9 +217,8 @@ def change_member(services: Services, tenant_id: str, person_id: str, *, role: R
         member = db.get(Member, (tenant_id, person_id))
         if member is None:
             raise NotFound(f"there is no member {person_id}")
-        owners = select(func.count()).where(Member.tenant_id == tenant_id, Member.role == "owner")
-        if member.role == "owner" and role != "owner" and db.scalars(owners).one() == 1:
-            raise Conflict("a tenant needs an owner", hint="make somebody else owner first")
+        if role != "owner":
+            keep_an_owner(db, member)
         if role is not None:
             member.role = role
             return
@@ -205,3 +226,32 @@ def change_member(services: Services, tenant_id: str, person_id: str, *, role: R
         mine = select(Key).where(Key.tenant_id == tenant_id, Key.person_id == person_id)
         for key in db.scalars(mine):
             key.revoked_at = key.revoked_at or services.clock()
+
+
+def keep_an_owner(db: Session, member: Member) -> None:
+    """Refuse to let a tenant's only owner go.
+
+    Raises:
+        Conflict: `member` is that.
+    """
+    owners = select(func.count()).where(
+        Member.tenant_id == member.tenant_id, Member.role == "owner"
+    )
+    if member.role == "owner" and db.scalars(owners).one() == 1:
+        raise Conflict("a tenant needs an owner", hint="make somebody else owner first")
+
+
+def change_password(services: Services, person_id: str, *, old: str, new: str) -> None:
+    """Give oneself another password.
+
+    Raises:
+        AccessDenied: the old one is wrong.
+        NameInvalid: the new one breaks the rules.
+    """
+    with services.database.reading() as db:
+        person = db.get_one(Person, person_id)
+    if not password_fits(person, old):
+        raise AccessDenied("the old password is wrong")
+    hashed = hash_password(new)
+    with services.database.transaction() as db:
+        db.get_one(Person, person_id).password_hash = hashed

@@ -9,7 +9,8 @@ import heapq
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import select
 
@@ -22,6 +23,8 @@ from tunesmith.service.paths import hide_paths
 from tunesmith.service.preparation import job_folder
 from tunesmith.service.services import Services
 from tunesmith.store.tables import TERMINAL, JobEvent
+
+Place = TypeVar("Place")
 
 _NOT_TOLD = ("seq", "kind", "artifact")  # said otherwise, and where things lie on the server
 
@@ -52,23 +55,25 @@ class Position:
 
 
 @dataclass(frozen=True)
-class StreamEvent:
+class StreamEvent(Generic[Place]):
     """One thing that happened, and where a reader stands after it."""
 
-    position: Position
+    position: Place
     kind: str
     data: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class News:
+class News(Generic[Place]):
     """What followed a position, and whether nothing more can come."""
 
-    events: list[StreamEvent]
+    events: list[StreamEvent[Place]]
     ended: bool
 
 
-def read_news(services: Services, tenant_id: str, job_id: str, *, after: Position) -> News:
+def read_news(
+    services: Services, tenant_id: str, job_id: str, *, after: Position
+) -> News[Position]:
     """Everything that happened to a job after `after`.
 
     Raises:
@@ -92,7 +97,7 @@ def read_news(services: Services, tenant_id: str, job_id: str, *, after: Positio
 
 def _merged(
     turns: Sequence[JobEvent], said: Iterable[dict[str, Any]], position: Position
-) -> Iterator[StreamEvent]:
+) -> Iterator[StreamEvent[Position]]:
     """Both sources by time, each in its own order even where a clock jumped."""
     lives = ((turn.time.isoformat(timespec="milliseconds"), turn) for turn in turns)
     words = ((str(event["time"]), event) for event in said)
@@ -107,20 +112,31 @@ def _merged(
             yield StreamEvent(position, entry["kind"], data)
 
 
-def read_log(
-    services: Services, tenant_id: str, job_id: str, *, offset: int, most_bytes: int = 1 << 20
-) -> tuple[str, int]:
-    """What a job's process printed from byte `offset` on, whole lines, and the offset behind it.
+_MOST_BYTES = 1 << 20  # of a log, read at once
+
+
+def read_log(services: Services, tenant_id: str, job_id: str, *, after: int) -> News[int]:
+    """What a job's process printed from byte `after` on, whole lines; positions are offsets.
 
     Raises:
         NotFound: the tenant has no such job.
     """
     with services.database.reading() as db:
-        path = job_folder(services, find_job(db, tenant_id, job_id)) / LOG
+        job = find_job(db, tenant_id, job_id)
+    chunk = _chunk(job_folder(services, job) / LOG, after)
+    # A line that is not ended yet is waited for, unless it is the last, or endless.
+    whole = chunk[: chunk.rfind(b"\n") + 1]
+    if job.status in TERMINAL or len(chunk) == _MOST_BYTES:
+        whole = whole or chunk
+    if not whole:
+        return News([], ended=job.status in TERMINAL)
+    text = hide_paths(services, tenant_id, whole.decode("utf-8", errors="replace"))
+    return News([StreamEvent(after + len(whole), "log", {"text": text})], ended=False)
+
+
+def _chunk(path: Path, offset: int) -> bytes:
     if not path.exists():
-        return "", offset
+        return b""
     with path.open("rb") as file:
         file.seek(offset)
-        chunk = file.read(most_bytes)
-    whole = chunk[: chunk.rfind(b"\n") + 1] or (chunk if len(chunk) == most_bytes else b"")
-    return whole.decode("utf-8", errors="replace"), offset + len(whole)
+        return file.read(_MOST_BYTES)

@@ -10,13 +10,16 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from tunesmith.errors import DatabaseUnavailable, RecipeInvalid
+from tunesmith.errors import DatabaseUnavailable, RecipeInvalid, UserError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
+# As many as the server has threads that handle requests (40), and some for the rest.
+_NUM_KEPT, _NUM_MORE = 10, 40
 
 
 class Database:
@@ -54,6 +57,7 @@ class Database:
 
         Raises:
             DatabaseUnavailable: the database cannot be reached or stays locked.
+            UserError: a value is none that it can keep.
         """
         with (
             self._translated(),
@@ -68,6 +72,7 @@ class Database:
 
         Raises:
             DatabaseUnavailable: the database cannot be reached.
+            UserError: a value to look for is none that it can keep.
         """
         with self._translated(), Session(self._engine, expire_on_commit=False) as session:
             session.connection(execution_options={"tunesmith_reads": True})
@@ -83,15 +88,35 @@ class Database:
                 raise DatabaseUnavailable(
                     f"the database does not answer: {reason}", hint="it is tried again"
                 ) from error
+            if isinstance(error, DataError):
+                raise _unstorable() from error
             raise
+        except PoolTimeout as error:
+            raise DatabaseUnavailable(
+                "all connections to the database are busy", hint="try again"
+            ) from error
+        except OverflowError as error:  # an integer of more than 64 bits, from SQLite's driver
+            raise _unstorable() from error
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
 
+def _unstorable() -> UserError:
+    return UserError(
+        "a value is too large, or has characters that no database keeps, such as NUL",
+        hint="use smaller numbers and plain text",
+    )
+
+
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        pool_size=_NUM_KEPT,
+        max_overflow=_NUM_MORE,
+    )
 
     def connected(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver's own BEGIN comes too late for us
@@ -121,4 +146,9 @@ def _postgresql(url: str) -> Engine:
         raise RecipeInvalid(
             "PostgreSQL's driver is not installed", hint="pip install 'tunesmith[postgres]'"
         )
-    return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        pool_size=_NUM_KEPT,
+        max_overflow=_NUM_MORE,
+    )

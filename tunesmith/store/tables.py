@@ -238,6 +238,7 @@ class Job(Table):
         num_cores, memory_bytes, num_gpus: what it needs; None is all that a worker has.
         error: {reason, message, hint} of a failed job.
         outcome: what came out, as `outcome.json` says.
+        removed_at: since when its files are gone; the row stays for what it cost.
     """
 
     __tablename__ = "jobs"
@@ -276,6 +277,7 @@ class Job(Table):
     finished_at: Mapped[datetime | None]
     error: Mapped[dict[str, Any] | None]
     outcome: Mapped[dict[str, Any] | None]
+    removed_at: Mapped[datetime | None]
 
 
 class JobNeed(Table):

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from tunesmith.api.access import ModelEditor, Reader, ServicesDep
 from tunesmith.api.openai.lists import Identified, ObjectList, as_list
 from tunesmith.errors import AccessDenied
-from tunesmith.service import registry
+from tunesmith.service import model_pages, registry
 from tunesmith.service.job_needs import find_model
 from tunesmith.service.registry import BaseView
 from tunesmith.service.services import Services
@@ -59,7 +59,9 @@ def delete_model(model: str, actor: ModelEditor, services: ServicesDep) -> Model
     """
     if _find_base(services, model) is not None:
         raise AccessDenied(f"{model} is a base model, which belongs to the installation")
-    return ModelDeleted(id=registry.delete_registered(services, actor.tenant_id, model).id)
+    found = find_model(services, actor.tenant_id, model)
+    model_pages.delete_model(services, actor.tenant_id, found.id)
+    return ModelDeleted(id=found.id)
 
 
 def _find_base(services: Services, model: str) -> ModelObject | None:

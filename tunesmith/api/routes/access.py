@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from tunesmith.api.access import (
@@ -12,6 +12,7 @@ from tunesmith.api.access import (
     Reader,
     ServicesDep,
     anybody,
+    note_call,
 )
 from tunesmith.api.paging import Page
 from tunesmith.schema import Strict
@@ -21,6 +22,8 @@ from tunesmith.service.access import Permission
 router = APIRouter(tags=["access"])
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+# JSON has words where strict settings expect members of the enumeration.
+AnyPermission = Annotated[Permission, Field(strict=False)]
 Password = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -45,8 +48,15 @@ class KeyRequest(Strict):
     """A key to make: what it may do (all that you may, by default) and for how many days."""
 
     name: Text
-    permissions: list[Permission] | None = None
+    permissions: list[AnyPermission] | None = None
     days: int | None = Field(None, ge=1, le=3650)
+
+
+class PasswordChange(Strict):
+    """The password one has, and the one to have."""
+
+    old: Password
+    new: Password
 
 
 @dataclass(frozen=True)
@@ -59,8 +69,9 @@ class Me:
 
 
 @router.post("/setup", status_code=201, dependencies=[Depends(anybody)])
-def set_up(body: Setup, services: ServicesDep) -> people.Founded:
+def set_up(body: Setup, request: Request, services: ServicesDep) -> people.Founded:
     """Make the first owner, with the one-time secret of a fresh installation."""
+    note_call(request, services, actor=body.email, tenant_id=None)
     return people.found(
         services,
         secret=body.secret,
@@ -71,8 +82,9 @@ def set_up(body: Setup, services: ServicesDep) -> people.Founded:
 
 
 @router.post("/sessions", status_code=201, dependencies=[Depends(anybody)])
-def log_in(body: Login, services: ServicesDep, response: Response) -> Me:
+def log_in(body: Login, request: Request, services: ServicesDep, response: Response) -> Me:
     """Log in; the answer sets a session's cookie."""
+    note_call(request, services, actor=body.email, tenant_id=None)
     secret, actor = logins.log_in(
         services, email=body.email, password=body.password, tenant=body.tenant
     )
@@ -98,6 +110,12 @@ def log_out(actor: KeyHolder, services: ServicesDep, response: Response) -> None
 def me(actor: Reader) -> Me:
     """Who calls, and what they may do."""
     return Me(actor.email, actor.tenant, sorted(actor.permissions))
+
+
+@router.put("/me/password", status_code=204)
+def change_password(body: PasswordChange, actor: KeyHolder, services: ServicesDep) -> None:
+    """Give oneself another password."""
+    people.change_password(services, actor.person_id, old=body.old, new=body.new)
 
 
 @router.get("/keys")

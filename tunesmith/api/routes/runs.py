@@ -1,25 +1,98 @@
-"""Runs: what training says while it goes on, and what came of it."""
+"""Runs: what training says while it goes on, and what came of it.
+
+A run is begun, extended and steered as a job (`/jobs`); its id is the job's.
+"""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import Response, StreamingResponse
 
-from tunesmith.api.access import Reader, ServicesDep
-from tunesmith.api.streaming import stream
-from tunesmith.service import jobs
-from tunesmith.service.streams import Position, read_news
+from tunesmith.api.access import Reader, Runner, ServicesDep
+from tunesmith.api.paging import After, Limit, Page
+from tunesmith.api.streaming import EVENT_STREAM, stream
+from tunesmith.service import jobs, run_pages
+from tunesmith.service.run_pages import CheckpointView, RunDetail, RunSummary
+from tunesmith.service.streams import Position, read_log, read_news
+from tunesmith.store.tables import JobStatus
 
 router = APIRouter(tags=["runs"], prefix="/runs")
+# The same stream beside the routes of OpenAI's clients.
+events_router = APIRouter(tags=["runs"], prefix="/v1/runs")
+
+LastEventId = Annotated[
+    str | None, Header(description="the id of the last event seen", max_length=40)
+]
+LastByte = Annotated[
+    int, Header(alias="last-event-id", description="the last id seen", ge=0, le=2**53)
+]
 
 
-@router.get("/{run_id}/events", response_class=StreamingResponse)
+@router.get("")
+def list_runs(
+    actor: Reader,
+    services: ServicesDep,
+    status: Annotated[
+        list[JobStatus], Query(description="only in these states", max_length=20)
+    ] = [],  # noqa: B006  (FastAPI copies it)
+    name: Annotated[str | None, Query(description="only of this name", max_length=200)] = None,
+    after: After = None,
+    limit: Limit = 20,
+) -> Page[RunSummary]:
+    """Runs, newest first; `after` is the last id."""
+    matching = jobs.JobFilter(kinds=["train"], statuses=status, name=name)
+    data, has_more = run_pages.list_runs(
+        services, actor.tenant_id, matching=matching, after=after, limit=limit
+    )
+    return Page(data=data, has_more=has_more)
+
+
+@router.get("/{run_id}")
+def get_run(
+    run_id: str,
+    actor: Reader,
+    services: ServicesDep,
+    points: Annotated[int, Query(description="most points of the curve", ge=2, le=10_000)] = 1000,
+) -> RunDetail:
+    """A run in full: recipe, pins, curve, validations, pace and time left."""
+    return run_pages.get_run(services, actor.tenant_id, run_id, points=points)
+
+
+@router.get("/{run_id}/checkpoints")
+def list_run_checkpoints(run_id: str, actor: Reader, services: ServicesDep) -> Page[CheckpointView]:
+    """Checkpoints that are complete, newest first."""
+    return Page(data=run_pages.list_checkpoints(services, actor.tenant_id, run_id))
+
+
+@router.get(
+    "/{run_id}/recipe",
+    response_class=Response,
+    responses={200: {"content": {"application/yaml": {}}, "description": "a recipe"}},
+)
+def get_run_recipe(run_id: str, actor: Reader, services: ServicesDep) -> Response:
+    """The frozen recipe, ready to be run again to the same bits."""
+    text = run_pages.recipe_yaml(services, actor.tenant_id, run_id)
+    return Response(text, media_type="application/yaml")
+
+
+@router.get(
+    "/{run_id}/metrics.csv",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {}}, "description": "a line for every step"}},
+)
+def get_run_metrics(run_id: str, actor: Reader, services: ServicesDep) -> StreamingResponse:
+    """Every step's loss, learning rate, gradient norm and tokens, with validations."""
+    lines = run_pages.metrics_csv(services, actor.tenant_id, run_id)
+    return StreamingResponse(lines, media_type="text/csv")
+
+
+@router.get("/{run_id}/events", response_class=StreamingResponse, responses=EVENT_STREAM)
 def stream_events(
     run_id: str,
     request: Request,
     actor: Reader,
     services: ServicesDep,
-    last_event_id: Annotated[str | None, Header(max_length=40)] = None,
+    last_event_id: LastEventId = None,
 ) -> StreamingResponse:
     """Server-sent events of a run; with Last-Event-ID, those that follow it."""
     jobs.get_job(services, actor.tenant_id, run_id)
@@ -28,3 +101,35 @@ def stream_events(
         lambda position: read_news(services, actor.tenant_id, run_id, after=position),
         after=Position.parse(last_event_id),
     )
+
+
+events_router.add_api_route(
+    "/{run_id}/events",
+    stream_events,
+    name="stream_events_v1",
+    response_class=StreamingResponse,
+    include_in_schema=False,  # described under /api/v1
+)
+
+
+@router.get("/{run_id}/logs", response_class=StreamingResponse, responses=EVENT_STREAM)
+def stream_logs(
+    run_id: str,
+    request: Request,
+    actor: Reader,
+    services: ServicesDep,
+    last_event_id: LastByte = 0,
+) -> StreamingResponse:
+    """What the run's process prints, as server-sent events; an id is the offset in bytes."""
+    jobs.get_job(services, actor.tenant_id, run_id)
+    return stream(
+        request,
+        lambda offset: read_log(services, actor.tenant_id, run_id, after=offset),
+        after=last_event_id,
+    )
+
+
+@router.delete("/{run_id}", status_code=204)
+def delete_run(run_id: str, actor: Runner, services: ServicesDep) -> None:
+    """Delete a run's files; what it cost stays on record. Refused while something needs it."""
+    run_pages.delete_run(services, actor.tenant_id, run_id)

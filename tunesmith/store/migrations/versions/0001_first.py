@@ -147,6 +147,7 @@ def upgrade() -> None:
         sa.Column("finished_at", UtcTime(), nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("outcome", sa.JSON(), nullable=True),
+        sa.Column("removed_at", UtcTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["tenant_id"],
             ["tenants.id"],

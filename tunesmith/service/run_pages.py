@@ -1,0 +1,254 @@
+"""A tenant's runs as the API shows them: the job in the queue, and what the engine said."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from tunesmith.artifacts import read_manifest
+from tunesmith.errors import Conflict, InUse, NotFound
+from tunesmith.events import current_history, read_events
+from tunesmith.jobs.folder import EVENTS, JOB
+from tunesmith.service import runs
+from tunesmith.service.job_views import JobView, view_jobs
+from tunesmith.service.jobs import JobFilter, find_job, find_jobs
+from tunesmith.service.preparation import job_folder
+from tunesmith.service.run_figures import (
+    CurvePoint,
+    History,
+    ValidationPoint,
+    csv_lines,
+    curve,
+    is_kind,
+    last_losses,
+    seconds_left,
+    thinned,
+    validations,
+)
+from tunesmith.service.services import Services
+from tunesmith.store.tables import TERMINAL, Job, Model, NameRow
+from tunesmith.training.config import TrainConfig
+from tunesmith.training.job import CHECKPOINTS
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run as lists show it. Losses are the last that were measured."""
+
+    job: JobView
+    model: str
+    method: str
+    datasets: list[str]
+    loss: float | None
+    validation_loss: float | None
+
+
+@dataclass(frozen=True)
+class CheckpointView:
+    """A checkpoint that a run can go on from, or another one start with."""
+
+    step: int
+    created_at: datetime
+    num_bytes: int
+
+
+@dataclass(frozen=True)
+class RunDetail:
+    """A run in full.
+
+    Attributes:
+        run: as lists show it.
+        recipe: the frozen recipe, complete with defaults.
+        pins: dataset versions by the references of the recipe.
+        curve: optimizer steps, thinned evenly where there are more than were asked for.
+        validations: all of them.
+        warnings: what the engine wants known.
+        tokens_per_second: over all steps.
+        seconds_left: at the pace of the last steps; None where nothing is at work.
+        model_ids: the registered models that came out of it.
+    """
+
+    run: RunSummary
+    recipe: dict[str, Any]
+    pins: dict[str, str]
+    curve: list[CurvePoint]
+    validations: list[ValidationPoint]
+    warnings: list[str]
+    tokens_per_second: float
+    seconds_left: float | None
+    model_ids: list[str]
+
+
+# --- looking ---------------------------------------------------------------------------------
+
+
+def list_runs(
+    services: Services, tenant_id: str, *, matching: JobFilter, after: str | None, limit: int
+) -> tuple[list[RunSummary], bool]:
+    """A page of runs, newest first, and whether there are more; `after` is the last id seen.
+
+    Raises:
+        NotFound: there is no run `after`.
+    """
+    with services.database.reading() as db:
+        jobs, has_more = find_jobs(db, tenant_id, matching=matching, after=after, limit=limit)
+        views = view_jobs(services, db, jobs)
+    return [_summary(services, job, view) for job, view in zip(jobs, views, strict=True)], has_more
+
+
+def get_run(services: Services, tenant_id: str, run_id: str, *, points: int) -> RunDetail:
+    """Everything that is known of a run, its curve in at most `points` points.
+
+    Raises:
+        NotFound: the tenant has no such run.
+    """
+    with services.database.reading() as db:
+        job = _find(db, tenant_id, run_id)
+        view = view_jobs(services, db, [job])[0]
+        model_ids = list(db.scalars(select(Model.id).where(Model.job_id == job.id)))
+    history = _history(services, job)
+    steps = curve(history)
+    is_at_work = view.status in ("running", "pausing")
+    seconds = sum(step.seconds for step in steps)
+    return RunDetail(
+        run=_summary(services, job, view),
+        recipe=_recipe(services, job).model_dump(mode="json"),
+        pins=_pins(services, job),
+        curve=thinned(steps, most=points),
+        validations=validations(history),
+        warnings=[event["message"] for event in history if is_kind(event, "warning")],
+        tokens_per_second=sum(step.num_tokens for step in steps) / seconds if seconds else 0.0,
+        seconds_left=seconds_left(steps, total_steps=view.total_steps) if is_at_work else None,
+        model_ids=model_ids,
+    )
+
+
+def _find(db: Session, tenant_id: str, run_id: str) -> Job:
+    job = find_job(db, tenant_id, run_id)
+    if job.kind != "train":
+        raise NotFound(f"there is no run {run_id}", hint=f"it is a job of kind {job.kind}")
+    return job
+
+
+def _summary(services: Services, job: Job, view: JobView) -> RunSummary:
+    recipe = _recipe(services, job)
+    last = last_losses(job_folder(services, job) / EVENTS)
+    return RunSummary(
+        job=view,
+        model=recipe.model,
+        method=recipe.method.kind,
+        datasets=[entry.dataset for entry in recipe.data.train],
+        loss=last.get("step"),
+        validation_loss=last.get("evaluated"),
+    )
+
+
+def _recipe(services: Services, job: Job) -> TrainConfig:
+    """The recipe of a run; of the run that it goes on with, where its own is not made yet."""
+    folder = job_folder(services, job)
+    if (folder / JOB).exists():
+        return runs.read_job(folder).config
+    request = job.spec["request"]
+    if request["kind"] == "train":
+        return TrainConfig.model_validate(request["recipe"], strict=False)
+    return runs.read_job(runs.find_run(services.home(job.tenant_id), request["run"])).config
+
+
+def _pins(services: Services, job: Job) -> dict[str, str]:
+    folder = job_folder(services, job)
+    if not (folder / JOB).exists():
+        return job.spec["pins"]
+    return {each.reference: each.version for each in runs.read_job(folder).datasets}
+
+
+def _history(services: Services, job: Job) -> History:
+    return current_history(read_events(job_folder(services, job) / EVENTS))
+
+
+def list_checkpoints(services: Services, tenant_id: str, run_id: str) -> list[CheckpointView]:
+    """The checkpoints of a run that are complete, newest first.
+
+    Raises:
+        NotFound: the tenant has no such run.
+    """
+    with services.database.reading() as db:
+        folder = job_folder(services, _find(db, tenant_id, run_id))
+    found: list[CheckpointView] = []
+    for path in (folder / CHECKPOINTS).glob("step-*"):
+        manifest = read_manifest(path)
+        if manifest is not None:
+            step = int(path.name.removeprefix("step-"))
+            made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            num_bytes = sum(entry.bytes for entry in manifest.files.values())
+            found.append(CheckpointView(step, made, num_bytes))
+    return sorted(found, key=lambda checkpoint: checkpoint.step, reverse=True)
+
+
+def recipe_yaml(services: Services, tenant_id: str, run_id: str) -> str:
+    """The frozen recipe of a run, to run it again: equal recipes give equal bytes (F183).
+
+    Raises:
+        NotFound: the tenant has no such run.
+    """
+    with services.database.reading() as db:
+        job = _find(db, tenant_id, run_id)
+    values = _recipe(services, job).model_dump(mode="json")
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def metrics_csv(services: Services, tenant_id: str, run_id: str) -> Iterator[str]:
+    """Every step as a line of CSV, with the validation that followed it.
+
+    Raises:
+        NotFound: the tenant has no such run.
+    """
+    with services.database.reading() as db:
+        job = _find(db, tenant_id, run_id)
+    return csv_lines(_history(services, job))
+
+
+# --- deleting --------------------------------------------------------------------------------
+
+
+def delete_run(services: Services, tenant_id: str, run_id: str) -> None:
+    """Delete a run's files; what it cost stays on record.
+
+    Raises:
+        NotFound: the tenant has no such run.
+        Conflict: it has not ended.
+        InUse: a registered model is its result, or a job that has not ended goes on from it.
+    """
+    with services.database.transaction() as db:
+        job = _find(db, tenant_id, run_id)
+        if job.status not in TERMINAL:
+            raise Conflict(f"run {run_id} is {job.status}", hint="cancel it first")
+        _check_unused(db, job)
+        job.removed_at = services.clock()
+        db.execute(
+            delete(NameRow).where(
+                NameRow.tenant_id == tenant_id, NameRow.kind == "run", NameRow.target == run_id
+            )
+        )
+    shutil.rmtree(job_folder(services, job), ignore_errors=True)
+
+
+def _check_unused(db: Session, run: Job) -> None:
+    model = db.scalars(select(Model).where(Model.job_id == run.id)).first()
+    if model is not None:
+        raise InUse(
+            f"the model {model.name}@{model.version} is the result of run {run.id}",
+            hint="delete the model first",
+        )
+    unfinished = select(Job).where(
+        Job.tenant_id == run.tenant_id, Job.kind == "train", Job.status.not_in(TERMINAL)
+    )
+    for job in db.scalars(unfinished):
+        request = job.spec["request"]
+        reference = request.get("run") or request.get("start_from") or ""
+        if reference.partition("@")[0] in (run.id, run.name):
+            raise InUse(f"job {job.id} goes on from run {run.id}", hint="cancel that job first")
