@@ -163,7 +163,8 @@ def _is_audited(world: World, operation: Operation, response: Any) -> bool:
     request_id = response.headers["x-request-id"]
     with world.services.database.reading() as db:
         row = db.scalars(select(Audit).where(Audit.request_id == request_id)).one_or_none()
-    return row is not None and row.action == operation.facts["operationId"]
+    named = operation.facts["operationId"].removeprefix("openai_")
+    return row is not None and row.action == named
 
 
 def main() -> int:

@@ -57,7 +57,8 @@ def test_no_changing_call_of_another_website_gets_through(world: World) -> None:
             path = (route.path or "").replace("{", "").replace("}", "")
             for headers in FOREIGN:
                 response = world.call("owner", method, path, headers=headers)
-                assert (response.status_code, response.json()["code"]) == (403, "origin_foreign")
+                assert response.status_code == 403
+                assert "origin_foreign" in response.text
                 refused += 1
     assert refused > 200
 

@@ -244,6 +244,7 @@ PARAMETERS: Mapping[str, tuple[str, Any]] = {
 # Bodies of requests, by the names of their schemas.
 BODIES: Mapping[str, Any] = {
     "AliasTarget": {"model": "support@1"},
+    "Body_openai_create_file": {"file": "the bytes", "purpose": "fine-tune"},
     "Body_upload_file": {"file": "the bytes", "purpose": "fine-tune"},
     "FineTuningRequest": {"model": "smollm2-135m", "training_file": "file-..."},
     "KeyRequest": {"name": "notebook", "permissions": ["read"], "days": 90},
