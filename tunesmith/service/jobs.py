@@ -53,10 +53,6 @@ class _Wanted:
     key: str | None
     created_by: str
 
-    @property
-    def digest(self) -> str:
-        return digest([self.request.model_dump(mode="json"), self.options.model_dump(mode="json")])
-
 
 def submit_job(
     services: Services,
@@ -79,8 +75,14 @@ def submit_job(
         ResumeRefused: the run to extend is not finished.
         DatasetRejected: an import names neither a file nor an address.
     """
+    # Told apart from the keys under which needed jobs are shared.
+    key = None if idempotency_key is None else f"own {idempotency_key}"
+    with services.database.reading() as db:
+        earlier = _with_key(db, actor.tenant_id, key)
+    if earlier is not None:  # before looking anything up: what it named may be gone by now
+        return get_job(services, actor.tenant_id, _checked(earlier, request, options).id)
     needs = find_needs(services, actor.tenant_id, request)
-    wanted = _Wanted(request, options, needs, idempotency_key, actor.email)
+    wanted = _Wanted(request, options, needs, key, actor.email)
     try:
         job_id = _add_once(services, actor.tenant_id, wanted)
     except IntegrityError:  # the same key at the same time: the other was first
@@ -94,12 +96,7 @@ def _add_once(services: Services, tenant_id: str, wanted: _Wanted) -> str:
     with services.database.transaction() as db:
         existing = _with_key(db, tenant_id, wanted.key)
         if existing is not None:
-            if existing.request_digest != wanted.digest:
-                raise Conflict(
-                    f"the idempotency key was used for another request, job {existing.id}",
-                    hint="use a new key for a new request",
-                )
-            return existing.id
+            return _checked(existing, wanted.request, wanted.options).id
         _check_quota(services, db, tenant_id)
         needed = [
             _add_needed(services, db, tenant_id, name, request, wanted.created_by, now=now)
@@ -120,6 +117,19 @@ def _with_key(db: Session, tenant_id: str, key: str | None) -> Job | None:
     return db.scalars(
         select(Job).where(Job.tenant_id == tenant_id, Job.idempotency_key == key).with_for_update()
     ).one_or_none()
+
+
+def _checked(existing: Job, request: JobRequest, options: JobOptions) -> Job:
+    if existing.request_digest != _digest(request, options):
+        raise Conflict(
+            f"the idempotency key was used for another request, job {existing.id}",
+            hint="use a new key for a new request",
+        )
+    return existing
+
+
+def _digest(request: JobRequest, options: JobOptions) -> str:
+    return digest([request.model_dump(mode="json"), options.model_dump(mode="json")])
 
 
 def _check_quota(services: Services, db: Session, tenant_id: str) -> None:
@@ -145,6 +155,10 @@ def _add_needed(
     """The job that does what another one waits for; all who wait for the same share one."""
     wanted = _Wanted(request, _DEFAULT_OPTIONS, Needs(name), _shared_key(request), created_by)
     shared = _with_key(db, tenant_id, wanted.key)
+    if shared is not None and shared.status == "succeeded":  # what it made is gone again
+        shared.idempotency_key = None
+        db.flush()
+        shared = None
     if shared is None:
         shared = _insert(services, db, tenant_id, wanted, now=now)
         record(db, shared, message="", now=now)
@@ -183,7 +197,7 @@ def _insert(
         memory_bytes=options.resources.memory_bytes,
         num_gpus=options.resources.gpus,
         idempotency_key=wanted.key,
-        request_digest=wanted.digest,
+        request_digest=_digest(request, options),
         created_by=wanted.created_by,
         created_at=now,
     )

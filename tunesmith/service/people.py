@@ -4,6 +4,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -26,14 +27,18 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 _passwords = PasswordHasher()
 NO_PASSWORD = ""  # a hash that no password has
+
+
 # Checked when nobody has the e-mail, so that an answer takes as long as for somebody who exists.
-_NOBODY = _passwords.hash("nobody has this password")
+@cache
+def _nobody() -> str:
+    return _passwords.hash("nobody has this password")
 
 
 def password_fits(person: Person | None, password: str) -> bool:
     """Whether it is the person's password; False, as slowly, for nobody."""
     try:
-        return _passwords.verify(person.password_hash if person else _NOBODY, password)
+        return _passwords.verify(person.password_hash if person else _nobody(), password)
     except (VerificationError, InvalidHashError):
         return False
 
