@@ -22,6 +22,7 @@ from tunesmith.api.openapi import install_openapi
 from tunesmith.api.routes import (
     access,
     admin,
+    channels,
     datasets,
     files,
     health,
@@ -47,6 +48,7 @@ _TENANTS: tuple[APIRouter, ...] = (
     recipes.router,
     machines.router,
     tenant.router,
+    channels.router,
 )
 _OPENAI_ROUTERS: tuple[APIRouter, ...] = (
     openai_files.router,

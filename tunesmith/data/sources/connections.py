@@ -1,4 +1,4 @@
-"""Connections to hosts that users name: made to an address that was checked, never looked up twice."""
+"""Connections to hosts that users name: made to a checked address, never looked up twice."""
 
 import http.client
 import socket
