@@ -14,6 +14,7 @@ from tunesmith.api.errors import (
     OPENAI_ERROR_RESPONSES,
     install_error_handlers,
 )
+from tunesmith.api.metrics import Metrics
 from tunesmith.api.middleware import RequestGuard
 from tunesmith.api.openai import files as openai_files
 from tunesmith.api.openai import fine_tuning as openai_fine_tuning
@@ -28,6 +29,7 @@ from tunesmith.api.routes import (
     health,
     jobs,
     machines,
+    metrics,
     models,
     recipes,
     runs,
@@ -79,7 +81,9 @@ def create_app(services: Services, *, part: Part = "everything") -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = services
+    app.state.metrics = Metrics(services)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for router in _ROUTERS[part]:
         app.include_router(router, prefix=API)
     if part != "operator":
@@ -92,6 +96,7 @@ def create_app(services: Services, *, part: Part = "everything") -> FastAPI:
         max_body=services.config.max_body_bytes,
         max_upload=services.config.max_upload_bytes,
         knows_caller=lambda request: find_actor(services, request) is not None,
+        durations=app.state.metrics.requests,
     )
     install_error_handlers(app)
     check_declared(app)
