@@ -1,11 +1,10 @@
 """People and jobs of an installation in tests."""
 
+from tests.api.serving import PASSWORD
 from tunesmith.service import jobs, people
 from tunesmith.service.access import Actor, authenticate
 from tunesmith.service.job_requests import JobOptions, PullRequest
 from tunesmith.service.services import Services
-
-PASSWORD = "a long password"
 
 
 def found_owner(services: Services) -> tuple[Actor, people.Founded]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
-from email.message import Message
+from email.message import EmailMessage
+from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -69,7 +70,7 @@ class Mailbox:
     """A mail server that keeps what it takes."""
 
     port: int = 0
-    mails: list[Message] = field(default_factory=list[Message])
+    mails: list[EmailMessage] = field(default_factory=list[EmailMessage])
 
     @property
     def ids(self) -> list[str]:
@@ -85,7 +86,7 @@ def mail_receiver(*, refuses: Mood = lambda: False) -> Iterator[Mailbox]:
             if refuses():
                 return "451 try again later"
             assert isinstance(envelope.content, bytes)
-            mailbox.mails.append(message_from_bytes(envelope.content))
+            mailbox.mails.append(message_from_bytes(envelope.content, policy=default))
             return "250 OK"
 
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -2,17 +2,19 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psutil
 import pytest
 from pydantic import SecretStr
 
-from tests.service.installation import PASSWORD
-from tests.service.live import Live, live_service
+from tests.api.serving import OWNER, PASSWORD, Served, serving
 from tunesmith.errors import DatabaseUnavailable
 from tunesmith.service.config import ServiceConfig
 from tunesmith.service.services import open_services
@@ -37,17 +39,18 @@ DINGTALK = "d" * 28 + "feedbeef"
 
 
 def test_secrets_show_up_nowhere(tmp_path: Path) -> None:
-    private = {"TUNESMITH_ALLOW_PRIVATE_ADDRESSES": "true"}
-    with live_service(tmp_path / "home", environment={**ENVIRONMENT, **private}) as service:
-        with watched_processes(service) as seen:
+    settings = {**ENVIRONMENT, "TUNESMITH_ALLOW_PRIVATE_ADDRESSES": "true"}
+    with serving(tmp_path, "server", "worker", settings=settings) as served:
+        service = Caller(served)
+        with watched_processes() as seen:
             shown = use(service)
         wrong = log_in_wrongly(service)
     secrets = [
         *ENVIRONMENT.values(),
         *IN_ADDRESSES.values(),
         DINGTALK,
-        service.key,
-        service.admin_key,
+        served.key,
+        served.admin_key,
         *shown,
         *wrong,
         PASSWORD,
@@ -55,10 +58,10 @@ def test_secrets_show_up_nowhere(tmp_path: Path) -> None:
     assert len(set(secrets)) >= 20
     assert seen.environments, "no job process was seen"
     kept = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert {"server.log", "worker.log"} <= {path.name for path in kept}
     databases = [path for path in kept if path.name.startswith("tunesmith.db")]
     assert databases
     places = {str(path): text_of(path) for path in kept if path not in databases} | {
-        "log": service.log.read_text(),
         "answers": "\n".join(service.answers),
         "commands": "\n".join(seen.commands),
         "environments of jobs": "\n".join(seen.environments),
@@ -70,14 +73,38 @@ def test_secrets_show_up_nowhere(tmp_path: Path) -> None:
     # The database keeps addresses of channels, since it must, but no key and no password.
     in_database = "".join(map(text_of, databases))
     assert IN_ADDRESSES["path"] in in_database
-    assert not [each for each in (service.key, *shown, *wrong, PASSWORD) if each in in_database]
+    assert not [each for each in (served.key, *shown, *wrong, PASSWORD) if each in in_database]
+
+
+@dataclass
+class Caller:
+    """Calls a service and keeps what it answers."""
+
+    served: Served
+    answers: list[str] = field(default_factory=list[str])
+
+    @property
+    def address(self) -> str:
+        return self.served.address
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        headers = {"authorization": f"Bearer {self.served.key}"}
+        url = f"{self.address}/api/v1{path}"
+        answer = httpx2.request(method, url, headers=headers, timeout=60, **body)
+        self.answers.append(answer.text)
+        answer.raise_for_status()
+        return answer.json()
+
+    def wait_for(self, job_id: str) -> None:
+        while self.call("GET", f"/jobs/{job_id}")["status"] not in ("succeeded", "failed"):
+            time.sleep(0.2)  # the test's own time limit ends it
 
 
 def text_of(path: Path) -> str:
     return path.read_bytes().decode("latin-1")
 
 
-def use(service: Live) -> list[str]:
+def use(service: Caller) -> list[str]:
     """Do what people do with secrets at hand; return those that were made."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]  # nobody listens there
@@ -112,14 +139,14 @@ def use(service: Live) -> list[str]:
     return [key["secret"]]
 
 
-def log_in_wrongly(service: Live) -> list[str]:
+def log_in_wrongly(service: Caller) -> list[str]:
     """Secrets that are mistyped are secrets still."""
-    password, key = f"{PASSWORD}-mistyped", f"{service.key[:-1]}-mistyped"
-    body = {"email": "ada@example.org", "password": password}
-    refused = httpx2.post(f"{service.url}/api/v1/sessions", json=body)
-    unknown = httpx2.get(f"{service.url}/api/v1/me", headers={"authorization": f"Bearer {key}"})
+    password, key = f"{PASSWORD}-mistyped", f"{service.served.key[:-1]}-mistyped"
+    body = {"email": OWNER, "password": password}
+    refused = httpx2.post(f"{service.address}/api/v1/sessions", json=body)
+    unknown = httpx2.get(f"{service.address}/api/v1/me", headers={"authorization": f"Bearer {key}"})
     assert refused.status_code == unknown.status_code == 401
-    right = httpx2.post(f"{service.url}/api/v1/sessions", json={**body, "password": PASSWORD})
+    right = httpx2.post(f"{service.address}/api/v1/sessions", json={**body, "password": PASSWORD})
     assert right.status_code == 201
     service.answers += [refused.text, unknown.text, right.text]
     return [password, key, right.cookies["tunesmith_session"]]
@@ -134,12 +161,12 @@ class Seen:
 
 
 @contextmanager
-def watched_processes(service: Live) -> Iterator[Seen]:
+def watched_processes() -> Iterator[Seen]:
     seen, stop = Seen(), threading.Event()
 
     def watch() -> None:
         while not stop.wait(0.02):
-            for process in psutil.Process(service.process.pid).children(recursive=True):
+            for process in psutil.Process().children(recursive=True):
                 with suppress(psutil.Error):
                     command = " ".join(process.cmdline())
                     seen.commands.add(command)

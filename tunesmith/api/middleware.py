@@ -77,21 +77,20 @@ class RequestGuard:
                     headers.setdefault(name, value)
             await send(message)
 
-        problem = self._problem(scope, limit=body.limit)
-        if problem is not None:
-            refusal = answer(Request(scope), *problem)
-            await refusal(scope, receive, send_with_headers)
-        else:
-            await self._run(scope, body, send_with_headers)
-        seconds = time.monotonic() - began
+        try:
+            problem = self._problem(scope, limit=body.limit)
+            if problem is not None:
+                refusal = answer(Request(scope), *problem)
+                await refusal(scope, receive, send_with_headers)
+            else:
+                await self._run(scope, body, send_with_headers)
+        finally:
+            self._note(scope, status, seconds=time.monotonic() - began)
+
+    def _note(self, scope: Scope, status: int, *, seconds: float) -> None:
         self._durations.labels(_template(scope), _method(scope), status).observe(seconds)
-        _log.info(
-            "%s %s %s",
-            scope["method"],
-            scope["path"],
-            status,
-            extra={"request_id": request_id, "milliseconds": 1000 * seconds},
-        )
+        about = {"request_id": scope["state"]["request_id"], "milliseconds": 1000 * seconds}
+        _log.info("%s %s %s", scope["method"], scope["path"], status, extra=about)
 
     async def _run(self, scope: Scope, body: "_LimitedBody", send: Send) -> None:
         async def send_unless_too_large(message: Message) -> None:

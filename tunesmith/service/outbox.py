@@ -7,7 +7,7 @@ may die at any moment: what was not noted as sent is sent again, under the same 
 import logging
 import threading
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -56,7 +56,11 @@ class Dispatcher:
         """Send until `stopping`; what is under way then is waited for."""
         with ThreadPoolExecutor(_SENDERS, thread_name_prefix="sender") as senders:
             while not stopping.is_set():
-                if not self.turn(senders):
+                if self.turn(senders):
+                    continue
+                if self._under_way:  # as soon as one is done, its channel may have the next
+                    wait(self._under_way.values(), _POLL_SECONDS, FIRST_COMPLETED)
+                else:
                     stopping.wait(_POLL_SECONDS)
 
     def turn(self, senders: ThreadPoolExecutor) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from tunesmith.artifacts import write_durably
 from tunesmith.errors import LoginRequired
 
 SERVER, KEY = "TUNESMITH_SERVER", "TUNESMITH_KEY"
@@ -48,6 +47,8 @@ def find_credentials() -> Credentials:
 
 def keep(credentials: Credentials) -> Path:
     """Keep a key in a file that only its user can read; the last one kept is the default."""
+    from tunesmith.artifacts import write_durably  # --help need not load it
+
     path = _file()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     kept = _read()

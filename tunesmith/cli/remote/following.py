@@ -1,16 +1,38 @@
 """Following a job on a server: the same bars as for work on this machine."""
 
-import dataclasses
-from typing import Any
+from collections.abc import Mapping
 
 from tunesmith.cli import show
 from tunesmith.cli.progress import job_progress, training_progress
-from tunesmith.cli.remote.server import Server, StreamEvent
+from tunesmith.cli.remote.server import Server, StreamEvent, rebuilt
 from tunesmith.errors import RunFailed, Stopped
-from tunesmith.events import Event
+from tunesmith.events import (
+    CheckpointSaved,
+    Evaluated,
+    Event,
+    PhaseStarted,
+    Progressed,
+    RunPaused,
+    RunStarted,
+    StepDone,
+    Warned,
+)
 from tunesmith.service.job_views import JobView
 
-_EVENTS = {kind.kind: kind for kind in Event.__subclasses__()}
+# What progress is made of; a server keeps to itself where its artifacts lie.
+_EVENTS: Mapping[str, type[Event]] = {
+    kind.kind: kind
+    for kind in (
+        PhaseStarted,
+        Progressed,
+        RunStarted,
+        StepDone,
+        Evaluated,
+        CheckpointSaved,
+        Warned,
+        RunPaused,
+    )
+}
 
 
 def follow(server: Server, job: JobView) -> JobView:
@@ -48,10 +70,6 @@ def _say_status(event: StreamEvent, job: JobView) -> None:
 
 
 def _event_of(event: StreamEvent) -> Event | None:
-    """What the engine said there; None if this version does not know such an event."""
-    kind: Any = _EVENTS.get(event.kind)
-    if kind is None:
-        return None
-    names = {field.name for field in dataclasses.fields(kind)}
-    told: Event = kind(**{name: event.data[name] for name in names if name in event.data})
-    return told
+    """What the engine said there; None where that is no progress."""
+    kind = _EVENTS.get(event.kind)
+    return rebuilt(kind, event.data) if kind is not None else None

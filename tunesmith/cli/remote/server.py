@@ -54,16 +54,21 @@ class Server:
         """One request's answer as the view it is."""
         return rebuilt(kind, self.call(method, path, **content))
 
-    def list(self, kind: type[View], path: str, **wanted: Any) -> Iterator[View]:
+    def list(
+        self,
+        kind: type[View],
+        path: str,
+        *,
+        last_id: Callable[[Any], str] = lambda entry: entry.get("id") or entry["name"],
+    ) -> Iterator[View]:
         """All entries of a list, page by page; the last one's id, or name, asks for the next."""
         after: dict[str, Any] = {}
         while True:
-            page = self.call("GET", path, params={**wanted, "limit": _PAGE, **after})
+            page = self.call("GET", path, params={"limit": _PAGE, **after})
             yield from (rebuilt(kind, entry) for entry in page["data"])
             if not page["has_more"]:
                 return
-            last = page["data"][-1]
-            after = {"after": last.get("id") or last["name"]}
+            after = {"after": last_id(page["data"][-1])}
 
     def upload(self, path: Path, *, on_bytes: OnBytes) -> str:
         """Upload a file and return its id; a piece of it is in memory at a time.
@@ -94,21 +99,28 @@ class Server:
         finally:
             partial.unlink(missing_ok=True)
 
-    def events(self, path: str, *, say: Callable[[str], None]) -> Iterator[StreamEvent]:
-        """A stream to its end; where the line drops it goes on after the last event seen."""
+    def events(
+        self, path: str, *, say: Callable[[str], None], until_quiet_seconds: float | None = None
+    ) -> Iterator[StreamEvent]:
+        """A stream to its end, or until it is quiet for so long.
+
+        Where the line drops it goes on after the last event seen, and `say` says so.
+        """
+        timeout = httpx2.Timeout(_SECONDS, read=until_quiet_seconds or _SECONDS)
         last_id, pause = "", 1.0
         while True:
             headers = {"last-event-id": last_id} if last_id else {}
             try:
-                with self._client.stream("GET", path, headers=headers) as answer:
+                with self._client.stream("GET", path, headers=headers, timeout=timeout) as answer:
                     _check(answer)
                     for event in _parse_events(answer.iter_lines()):
                         last_id, pause = event.id, 1.0
                         if event.kind == "end":
                             return
                         yield event
-            except (httpx2.TransportError, Unavailable):
-                pass
+            except (httpx2.TransportError, Unavailable) as error:
+                if until_quiet_seconds is not None and isinstance(error, httpx2.ReadTimeout):
+                    return
             say(f"the line to {self.address} dropped; trying again in {pause:.0f} s")
             time.sleep(pause)
             pause = min(_LONGEST_PAUSE, 2 * pause)
