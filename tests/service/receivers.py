@@ -74,7 +74,7 @@ class Mailbox:
 
     @property
     def ids(self) -> list[str]:
-        return [str(mail["X-Tunesmith-Event"]) for mail in self.mails]
+        return [str(mail["X-Tunesmith-Event"]).strip() for mail in self.mails]
 
 
 @contextmanager
