@@ -143,7 +143,7 @@ class _Killers:
                 assert process.stdout is not None
                 process.stdout.readline()  # it begins to send
                 with suppress(subprocess.TimeoutExpired):  # a failpoint may be faster
-                    process.wait(chance.uniform(0.2, 4.0))
+                    process.wait(chance.uniform(0.1, 1.5))
                 process.kill()
             self.num_kills += 1
 

@@ -64,8 +64,12 @@ _ROUTERS: Mapping[Part, tuple[APIRouter, ...]] = {
 }
 
 
-def create_app(services: Services, *, part: Part = "everything") -> FastAPI:
+def create_app(
+    services: Services, *, part: Part = "everything", figures: Metrics | None = None
+) -> FastAPI:
     """The app on `services`, or the part of it that a port of its own serves.
+
+    `figures` are those of the process, where it has several apps.
 
     Raises:
         AssertionError: a route does not declare who may call it.
@@ -81,15 +85,16 @@ def create_app(services: Services, *, part: Part = "everything") -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = services
-    app.state.metrics = Metrics(services)
+    app.state.metrics = figures or Metrics(services)
     app.include_router(health.router)
-    app.include_router(metrics.router)
     for router in _ROUTERS[part]:
         app.include_router(router, prefix=API)
     if part != "operator":
         app.include_router(runs.events_router)
         for router in _OPENAI_ROUTERS:
             app.include_router(router, prefix=OPENAI_API, responses=OPENAI_ERROR_RESPONSES)
+    if part != "tenants":
+        app.include_router(metrics.router)
     app.add_middleware(
         RequestGuard,
         hosts=services.config.allowed_hosts,

@@ -7,6 +7,7 @@ import threading
 import uvicorn
 
 from tunesmith.api.app import Part, create_app
+from tunesmith.api.metrics import Metrics
 from tunesmith.errors import RecipeInvalid
 from tunesmith.service.config import ServiceConfig
 from tunesmith.service.outbox import dispatching
@@ -57,26 +58,27 @@ def serve(services: Services) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     with dispatching(services):
         if config.admin_port is None:
-            _server(services, "everything", config.port).run()
+            _server(services, "everything", config.port, Metrics(services)).run()
         else:
             _serve_apart(services, config.admin_port)
 
 
 def _serve_apart(services: Services, admin_port: int) -> None:
-    operators = _server(services, "operator", admin_port)
+    figures = Metrics(services)
+    operators = _server(services, "operator", admin_port, figures)
     thread = threading.Thread(target=operators.run, name="operator's port", daemon=True)
     thread.start()
     try:
-        _server(services, "tenants", services.config.port).run()
+        _server(services, "tenants", services.config.port, figures).run()
     finally:
         operators.should_exit = True
         thread.join()
 
 
-def _server(services: Services, part: Part, port: int) -> uvicorn.Server:
+def _server(services: Services, part: Part, port: int, figures: Metrics) -> uvicorn.Server:
     config = services.config
     settings = uvicorn.Config(
-        create_app(services, part=part),
+        create_app(services, part=part, figures=figures),
         host=config.host,
         port=port,
         ssl_certfile=config.tls_certificate,

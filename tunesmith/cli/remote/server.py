@@ -75,7 +75,10 @@ class Server:
 
         Raises:
             NotFound: there is no such file here.
+            RecipeInvalid: it is a folder.
         """
+        if path.is_dir():
+            raise RecipeInvalid(f"{path} is a folder", hint="pack it into a .zip and import that")
         if not path.is_file():
             raise NotFound(f"there is no file {path}", hint="check the path")
         total = path.stat().st_size
