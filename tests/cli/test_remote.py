@@ -117,7 +117,7 @@ def test_a_run_from_plan_to_log(served: Served, tmp_path: Path) -> None:
 
 
 def test_who_stops_watching_stops_nothing(served: Served, tmp_path: Path) -> None:
-    path = recipe(tmp_path, "long", epochs=40)
+    path = recipe(tmp_path, "long", epochs=400)
     watching = start(served, "train", path)
     wait_for_step(served, "long")
     watching.send_signal(signal.SIGINT)

@@ -15,6 +15,7 @@ from tunesmith.cli.progress import counted_progress
 from tunesmith.cli.remote.following import follow
 from tunesmith.cli.remote.server import Server, rebuilt
 from tunesmith.cli.workspace import ImportWish, TrainWish
+from tunesmith.data.dataset import LeftOut
 from tunesmith.data.preview import ExampleView
 from tunesmith.data.quality import Finding
 from tunesmith.errors import Conflict, NotFound, RecipeInvalid
@@ -22,7 +23,12 @@ from tunesmith.service import engine
 from tunesmith.service.channels import ChannelView
 from tunesmith.service.dataset_pages import DatasetDiff, DatasetLineage, DatasetSummary
 from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
-from tunesmith.service.datasets import DatasetReport, DatasetView
+from tunesmith.service.datasets import (
+    NUM_LEFT_OUT,
+    DatasetReport,
+    DatasetView,
+    view_left_out,
+)
 from tunesmith.service.job_requests import (
     ExtendRequest,
     ImportRequest,
@@ -86,9 +92,12 @@ class RemoteWorkspace:
         path = f"/datasets/{quote(dataset)}"
         lineage = self.server.view(DatasetLineage, "GET", f"{path}/lineage")
         findings = self.server.call("GET", f"{path}/report")["data"]
+        rows = {"limit": NUM_LEFT_OUT}
+        left_out = self.server.call("GET", f"{path}/rejected", params=rows)["data"]
         return DatasetReport(
             dataset=self._dataset(dataset),
             findings=rebuilt(list[Finding], findings),
+            rows_left_out=view_left_out(lineage.made_from, rebuilt(list[LeftOut], left_out)),
             lineage=lineage.made_from,
             runs=lineage.runs,
         )
@@ -304,6 +313,9 @@ def _dataset_view(found: DatasetSummary, *, existed: bool = True) -> DatasetView
         version=found.version,
         imported=found.created_at,
         source=found.source,
+        encoding=found.encoding,
+        num_files=found.num_files,
+        left_out=found.left_out,
         folder="",
         existed=existed,
         stats=found.stats,
