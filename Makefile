@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format resume-matrix exactness chaos job-life bench bench-data bench-api corpus fuzz-data tenant-matrix fuzz security docs lock clean
+.PHONY: help demo test check format resume-matrix exactness chaos job-life outbox bench bench-data bench-api corpus fuzz-data tenant-matrix fuzz security docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -54,6 +54,9 @@ chaos: .venv/dev  ## kill, freeze and starve the service's processes; nothing ma
 job-life: .venv/dev  ## walk at random through the life of jobs beside a model of it
 	@bash tests/postgres.sh
 	@$(BIN)/python -m tests.proofs.job_life
+
+outbox: .venv/dev  ## tell 200 events through killed dispatchers and refusing receivers
+	@$(BIN)/python -m tests.proofs.outbox
 
 bench: .venv/runtime  ## benchmarks P1, P2, P3 against TRL: make bench BENCH_DATA=alpaca_en_demo.json
 	@$(BIN)/python -m benchmarks.training --data $(BENCH_DATA)

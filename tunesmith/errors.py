@@ -24,7 +24,8 @@ TunesmithError                    reason
 │   ├── ArtifactCorrupt           data
 │   └── FetchFailed               network
 ├── Unavailable                   network        exit code 1: try again later
-│   └── DatabaseUnavailable       network
+│   ├── DatabaseUnavailable       network
+│   └── DeliveryFailed            network
 ├── LeaseLost                     lost_worker    a worker's job is in other hands
 └── Stopped                       stopped        exit code 130: stopped on request, resumable
 """
@@ -155,6 +156,10 @@ class Unavailable(TunesmithError):
 
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached or stays locked."""
+
+
+class DeliveryFailed(Unavailable):
+    """A message did not reach its channel."""
 
 
 class LeaseLost(TunesmithError):

@@ -137,6 +137,8 @@ def _instead(world: World, operation: Operation, caller: str) -> dict[str, Any]:
             return {"name": world.fresh("tenant")}
         case "add_member" | "add_admin":
             return {"email": f"{world.fresh('new')}@example.org"}
+        case "add_channel":
+            return {"name": world.fresh("channel")}
         case "add_key":
             return {"permissions": ["keys"]}
         case "change_model":

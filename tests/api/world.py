@@ -20,7 +20,7 @@ from tunesmith.backends.protocol import LOG
 from tunesmith.data.importing import run_import
 from tunesmith.data.job import ImportJob
 from tunesmith.jobs.folder import EVENTS
-from tunesmith.service import files, jobs, keys, people, tenants
+from tunesmith.service import channels, files, jobs, keys, people, tenants
 from tunesmith.service.access import Actor, authenticate
 from tunesmith.service.config import ServiceConfig
 from tunesmith.service.job_requests import TrainRequest
@@ -167,6 +167,11 @@ class World:
             db.add(Alias(tenant_id=self.tenant_id, name=name, model_id=model_id))
         return name
 
+    def channel(self) -> str:
+        """A channel that may not be connected to."""
+        name, url = self.fresh("channel"), "json://127.0.0.1:9/"
+        return channels.add_channel(self.services, self.tenant_id, name=name, url=url).id
+
     def key(self) -> str:
         made = keys.add_key(
             self.services, self.actor("member"), name=self.fresh("key"), permissions=None, days=1
@@ -231,6 +236,7 @@ _STEP = {
 
 MAKERS: Mapping[str, Callable[[World], str]] = {
     "alias": World.alias,
+    "channel_id": World.channel,
     "dataset": World.dataset,
     "file_id": World.file,
     "job_id": World.job,

@@ -4,6 +4,7 @@
 oversight. What a route declares is in the OpenAPI file as `x-access`.
 """
 
+import hmac
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -71,12 +72,37 @@ def note_call(request: Request, services: Services, *, actor: str, tenant_id: st
     )
 
 
+class AllowedByToken:
+    """The dependency of the route that is scraped: the setting `metrics_token` opens it as well."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    def __call__(self, request: Request) -> None:
+        """Let the request pass.
+
+        Raises:
+            LoginRequired: neither the token nor a valid key comes with it.
+            AccessDenied: the actor may not do this.
+        """
+        token, given = services_of(request).config.metrics_token, _bearer(request)
+        if token is not None and given is not None:
+            expected = token.get_secret_value().encode()
+            if hmac.compare_digest(given.encode(), expected):
+                return
+        Allowed(self.permission)(request)
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
 def find_actor(services: Services, request: Request) -> Actor | None:
     """Whose key or session comes with a request, None where nobody known calls."""
-    header = request.headers.get("authorization", "")
-    scheme, _, secret = header.partition(" ")
-    if scheme.lower() == "bearer":
-        return authenticate(services, secret.strip())
+    secret = _bearer(request)
+    if secret is not None:
+        return authenticate(services, secret)
     cookie = request.cookies.get(SESSION_COOKIE)
     return authenticate(services, cookie, by_session=True) if cookie else None
 
@@ -99,7 +125,7 @@ def declared_access(route: RouteContext) -> str | None:
     if getattr(route, "dependant", None) is None:  # a mounted app, or a route that is not FastAPI's
         return None
     for call in _calls(route.dependant):
-        if isinstance(call, Allowed):
+        if isinstance(call, Allowed | AllowedByToken):
             return call.permission.value
         if call is anybody:
             return PUBLIC

@@ -14,6 +14,7 @@ from tunesmith.api.errors import (
     OPENAI_ERROR_RESPONSES,
     install_error_handlers,
 )
+from tunesmith.api.metrics import Metrics
 from tunesmith.api.middleware import RequestGuard
 from tunesmith.api.openai import files as openai_files
 from tunesmith.api.openai import fine_tuning as openai_fine_tuning
@@ -22,11 +23,13 @@ from tunesmith.api.openapi import install_openapi
 from tunesmith.api.routes import (
     access,
     admin,
+    channels,
     datasets,
     files,
     health,
     jobs,
     machines,
+    metrics,
     models,
     recipes,
     runs,
@@ -47,6 +50,7 @@ _TENANTS: tuple[APIRouter, ...] = (
     recipes.router,
     machines.router,
     tenant.router,
+    channels.router,
 )
 _OPENAI_ROUTERS: tuple[APIRouter, ...] = (
     openai_files.router,
@@ -60,8 +64,12 @@ _ROUTERS: Mapping[Part, tuple[APIRouter, ...]] = {
 }
 
 
-def create_app(services: Services, *, part: Part = "everything") -> FastAPI:
+def create_app(
+    services: Services, *, part: Part = "everything", figures: Metrics | None = None
+) -> FastAPI:
     """The app on `services`, or the part of it that a port of its own serves.
+
+    `figures` are those of the process, where it has several apps.
 
     Raises:
         AssertionError: a route does not declare who may call it.
@@ -77,6 +85,7 @@ def create_app(services: Services, *, part: Part = "everything") -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = services
+    app.state.metrics = figures or Metrics(services)
     app.include_router(health.router)
     for router in _ROUTERS[part]:
         app.include_router(router, prefix=API)
@@ -84,12 +93,15 @@ def create_app(services: Services, *, part: Part = "everything") -> FastAPI:
         app.include_router(runs.events_router)
         for router in _OPENAI_ROUTERS:
             app.include_router(router, prefix=OPENAI_API, responses=OPENAI_ERROR_RESPONSES)
+    if part != "tenants":
+        app.include_router(metrics.router)
     app.add_middleware(
         RequestGuard,
         hosts=services.config.allowed_hosts,
         max_body=services.config.max_body_bytes,
         max_upload=services.config.max_upload_bytes,
         knows_caller=lambda request: find_actor(services, request) is not None,
+        durations=app.state.metrics.requests,
     )
     install_error_handlers(app)
     check_declared(app)

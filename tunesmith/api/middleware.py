@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from prometheus_client import Histogram
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -17,8 +18,9 @@ from tunesmith.api.errors import answer
 _log = logging.getLogger("tunesmith.requests")
 
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-_UPLOADS = ("/v1/files", "/api/v1/files")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_METHODS = (*_SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
+_UPLOADS = ("/v1/files", "/api/v1/files")
 _SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -46,12 +48,14 @@ class RequestGuard:
         max_body: int,
         max_upload: int,
         knows_caller: Callable[[Request], bool],
+        durations: Histogram,
     ) -> None:
         self._app = app
         self._hosts = {*_LOCAL_HOSTS, *hosts}
         self._max_body = max_body
         self._max_upload = max_upload
         self._knows_caller = knows_caller
+        self._durations = durations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -73,19 +77,20 @@ class RequestGuard:
                     headers.setdefault(name, value)
             await send(message)
 
-        problem = self._problem(scope, limit=body.limit)
-        if problem is not None:
-            refusal = answer(Request(scope), *problem)
-            await refusal(scope, receive, send_with_headers)
-        else:
-            await self._run(scope, body, send_with_headers)
-        _log.info(
-            "%s %s %s",
-            scope["method"],
-            scope["path"],
-            status,
-            extra={"request_id": request_id, "milliseconds": 1000 * (time.monotonic() - began)},
-        )
+        try:
+            problem = self._problem(scope, limit=body.limit)
+            if problem is not None:
+                refusal = answer(Request(scope), *problem)
+                await refusal(scope, receive, send_with_headers)
+            else:
+                await self._run(scope, body, send_with_headers)
+        finally:
+            self._note(scope, status, seconds=time.monotonic() - began)
+
+    def _note(self, scope: Scope, status: int, *, seconds: float) -> None:
+        self._durations.labels(_template(scope), _method(scope), status).observe(seconds)
+        about = {"request_id": scope["state"]["request_id"], "milliseconds": 1000 * seconds}
+        _log.info("%s %s %s", scope["method"], scope["path"], status, extra=about)
 
     async def _run(self, scope: Scope, body: "_LimitedBody", send: Send) -> None:
         async def send_unless_too_large(message: Message) -> None:
@@ -121,6 +126,16 @@ class RequestGuard:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return 400, "address_invalid", "the address holds a NUL character"
         return None
+
+
+def _template(scope: Scope) -> str:
+    """The route that answered, never the path, which holds names."""
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    return context.path if context is not None else "none"
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"  # clients make names up
 
 
 def _without_port(host: str) -> str:

@@ -7,8 +7,10 @@ import threading
 import uvicorn
 
 from tunesmith.api.app import Part, create_app
+from tunesmith.api.metrics import Metrics
 from tunesmith.errors import RecipeInvalid
 from tunesmith.service.config import ServiceConfig
+from tunesmith.service.outbox import dispatching
 from tunesmith.service.services import Services
 
 _SECONDS_TO_FINISH = 3  # for answers under way when the server is asked to stop
@@ -44,7 +46,9 @@ def address(config: ServiceConfig) -> str:
 
 
 def serve(services: Services) -> None:
-    """Answer requests until SIGTERM or SIGINT, the operator's on a port of their own if it is set.
+    """Answer requests and send messages until SIGTERM or SIGINT.
+
+    The operator's routes are on a port of their own if one is set.
 
     Raises:
         RecipeInvalid: the settings would expose it in the clear.
@@ -52,23 +56,29 @@ def serve(services: Services) -> None:
     config = services.config
     check_exposure(config)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    if config.admin_port is None:
-        _server(services, "everything", config.port).run()
-        return
-    operators = _server(services, "operator", config.admin_port)
+    with dispatching(services):
+        if config.admin_port is None:
+            _server(services, "everything", config.port, Metrics(services)).run()
+        else:
+            _serve_apart(services, config.admin_port)
+
+
+def _serve_apart(services: Services, admin_port: int) -> None:
+    figures = Metrics(services)
+    operators = _server(services, "operator", admin_port, figures)
     thread = threading.Thread(target=operators.run, name="operator's port", daemon=True)
     thread.start()
     try:
-        _server(services, "tenants", config.port).run()
+        _server(services, "tenants", services.config.port, figures).run()
     finally:
         operators.should_exit = True
         thread.join()
 
 
-def _server(services: Services, part: Part, port: int) -> uvicorn.Server:
+def _server(services: Services, part: Part, port: int, figures: Metrics) -> uvicorn.Server:
     config = services.config
     settings = uvicorn.Config(
-        create_app(services, part=part),
+        create_app(services, part=part, figures=figures),
         host=config.host,
         port=port,
         ssl_certfile=config.tls_certificate,

@@ -25,9 +25,11 @@ def chat(
 ) -> None:
     """Talk to a model. /new starts over, /quit or Ctrl-D leaves."""
     from tunesmith.cli import show
+    from tunesmith.cli.workspace import refuse_server
     from tunesmith.service import answers
     from tunesmith.store.home import open_home
 
+    refuse_server("chat")
     session = answers.open_chat(
         open_home(),
         model,
@@ -74,9 +76,11 @@ def compare(
     """Answer the same prompts with several models, side by side."""
     from tunesmith.cli import show
     from tunesmith.cli.progress import counted_progress
+    from tunesmith.cli.workspace import refuse_server
     from tunesmith.service import answers
     from tunesmith.store.home import open_home
 
+    refuse_server("compare")
     with counted_progress("answering") as advance:
         transcript = answers.compare(
             open_home(),
@@ -113,9 +117,11 @@ def evaluate(
     """Score the answers of models against a dataset's own."""
     from tunesmith.cli import show
     from tunesmith.cli.progress import counted_progress
+    from tunesmith.cli.workspace import refuse_server
     from tunesmith.service import answers
     from tunesmith.store.home import open_home
 
+    refuse_server("evaluate")
     with counted_progress("answering") as advance:
         scores = answers.evaluate(
             open_home(),

@@ -48,22 +48,18 @@ def import_(
     """Check a source row by row and keep it as an immutable dataset version."""
     from tunesmith.cli import show
     from tunesmith.cli.dataset_views import print_dataset
-    from tunesmith.cli.progress import job_progress
-    from tunesmith.service import datasets
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import ImportWish, open_workspace
 
-    with job_progress("importing") as advance:
-        view = datasets.add_dataset(
-            open_home(),
-            source,
-            name=name,
-            entry=entry,
-            format=format,
-            mapping=_parse_mapping(mapping or []),
-            max_rejected_percent=allow_rejected,
-            deduplicate=deduplicate,
-            listener=advance,
-        )
+    wish = ImportWish(
+        source=source,
+        name=name,
+        entry=entry,
+        format=format,
+        mapping=_parse_mapping(mapping or []),
+        max_rejected_percent=allow_rejected,
+        deduplicate=deduplicate,
+    )
+    view = open_workspace().import_dataset(wish)
     if as_json:
         show.print_json(view)
         return
@@ -89,10 +85,9 @@ def _parse_mapping(pairs: list[str]) -> dict[str, str]:
 def list_(as_json: Json = False) -> None:
     """Show all dataset versions, newest first."""
     from tunesmith.cli import show
-    from tunesmith.service import datasets
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    views = datasets.list_datasets(open_home())
+    views = open_workspace().list_datasets()
     if as_json:
         show.print_json(views)
         return
@@ -121,10 +116,9 @@ def show(dataset: Dataset, as_json: Json = False) -> None:
     """Report on a dataset version: counts, what is suspicious in it, where it came from."""
     from tunesmith.cli import show
     from tunesmith.cli.dataset_views import print_report
-    from tunesmith.service import datasets
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    report = datasets.report_on(open_home(), dataset)
+    report = open_workspace().report_on(dataset)
     if as_json:
         show.print_json(report)
         return
@@ -135,10 +129,9 @@ def show(dataset: Dataset, as_json: Json = False) -> None:
 def delete(dataset: Dataset, as_json: Json = False) -> None:
     """Delete a dataset, or one version of it, unless a run was made with it."""
     from tunesmith.cli import show
-    from tunesmith.service import dataset_versions
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    deleted = dataset_versions.delete_dataset(open_home(), dataset)
+    deleted = open_workspace().delete_dataset(dataset)
     if as_json:
         show.print_json(deleted)
         return
@@ -164,15 +157,15 @@ def preview(
     """Show, token by token, what is trained and what is masked."""
     from tunesmith.cli import show
     from tunesmith.cli.dataset_views import print_tokens
-    from tunesmith.service import datasets, runs
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
+    from tunesmith.service import runs
 
     config = (
         runs.load_recipe(recipe, [])
         if recipe
         else runs.recipe_of({"name": "preview", "model": model, "data": {"train": dataset}})
     )
-    views = list(datasets.preview(open_home(), dataset, config, first=row, limit=limit))
+    views = open_workspace().preview(dataset, config, first=row, limit=limit)
     if as_json:
         show.print_json(views)
         return

@@ -17,10 +17,9 @@ def diff(older: Dataset, newer: Dataset, as_json: Json = False) -> None:
     """Compare two versions by content: what was added, removed and kept."""
     from tunesmith.cli import show
     from tunesmith.cli.dataset_views import print_difference
-    from tunesmith.service import dataset_versions
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    view = dataset_versions.diff_datasets(open_home(), older, newer)
+    view = open_workspace().diff(older, newer)
     if as_json:
         show.print_json(view)
         return
@@ -38,16 +37,13 @@ def split(
     """Divide a version at random into two new ones."""
     from tunesmith.cli import show
     from tunesmith.cli.dataset_views import print_dataset
+    from tunesmith.cli.workspace import open_workspace
     from tunesmith.errors import NameInvalid
-    from tunesmith.service import dataset_versions
-    from tunesmith.store.home import open_home
 
     train, separator, held_out = names.partition(",")
     if not separator or train == held_out:
         raise NameInvalid(f"--names {names}: two different names are needed", hint="TRAIN,HELDOUT")
-    views = dataset_versions.split_dataset(
-        open_home(), dataset, percent=percent, seed=seed, names=(train, held_out)
-    )
+    views = open_workspace().split(dataset, percent=percent, seed=seed, names=(train, held_out))
     if as_json:
         show.print_json(views)
         return
@@ -78,8 +74,8 @@ def mix(
     """
     from tunesmith.cli import show
     from tunesmith.cli.dataset_views import print_mix
-    from tunesmith.service import dataset_versions, runs
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
+    from tunesmith.service import runs
 
     if recipe:
         mixing = {"data.mix.dataset": general, "data.mix.ratio": ratio, "seed": seed}
@@ -87,7 +83,7 @@ def mix(
     else:
         data = {"train": task, "mix": {"dataset": general, "ratio": ratio}}
         config = runs.recipe_of({"name": "mix", "model": model, "data": data, "seed": seed})
-    view = dataset_versions.mix_datasets(open_home(), task, config=config, name=name)
+    view = open_workspace().mix(task, config=config, name=name)
     if as_json:
         show.print_json(view)
         return
@@ -107,12 +103,9 @@ def export(
 ) -> None:
     """Write a version as JSON Lines for other tools."""
     from tunesmith.cli import show
-    from tunesmith.service import dataset_versions
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    num_examples = dataset_versions.export_dataset(
-        open_home(), dataset, file, format=format, overwrite=overwrite
-    )
+    num_examples = open_workspace().export(dataset, file, format=format, overwrite=overwrite)
     if as_json:
         show.print_json({"file": str(file), "format": format, "num_examples": num_examples})
         return

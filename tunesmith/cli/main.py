@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from tunesmith import __version__
-from tunesmith.cli import chat, data, models, runs, server, train
+from tunesmith.cli import (
+    channels,
+    chat,
+    data,
+    jobs,
+    keys,
+    login,
+    models,
+    runs,
+    server,
+    train,
+)
+from tunesmith.cli.remote.credentials import KEY, SERVER
 from tunesmith.errors import TunesmithError
 
 app = typer.Typer(
@@ -20,6 +32,9 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(keys.app, name="keys")
+app.add_typer(channels.app, name="channels")
 app.command("train")(train.train)
 app.command("chat")(chat.chat)
 app.command("compare")(chat.compare)
@@ -27,6 +42,8 @@ app.command("evaluate")(chat.evaluate)
 app.command("up")(server.up)
 app.command("server")(server.server)
 app.command("worker")(server.worker)
+app.command("setup")(login.setup)
+app.command("login")(login.login)
 
 
 def _print_version(wanted: bool) -> None:
@@ -43,8 +60,20 @@ def options(
             "--version", help="Print the version and leave.", callback=_print_version, is_eager=True
         ),
     ] = False,
+    server: Annotated[
+        str | None,
+        typer.Option(help=f"Work on this server instead of this machine; or set {SERVER}."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help=f"Its key; better kept by `tunesmith login`, or in {KEY}."),
+    ] = None,
 ) -> None:
     """Turn your own data into a better language model: import, check, fine-tune, compare."""
+    # Options win over variables by becoming them: one place to look.
+    for name, value in {SERVER: server, KEY: key}.items():
+        if value is not None:
+            os.environ[name] = value
 
 
 def run() -> None:

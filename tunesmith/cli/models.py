@@ -13,10 +13,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 def list_(as_json: Json = False) -> None:
     """Show the base models that can be pulled by name, and which are here."""
     from tunesmith.cli import show
-    from tunesmith.service import models
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    views = models.list_models(open_home())
+    views = open_workspace().list_models()
     if as_json:
         show.print_json(views)
         return
@@ -40,11 +39,10 @@ def list_(as_json: Json = False) -> None:
 def pull(name: Annotated[str, typer.Argument(help="A name from `tunesmith models list`.")]) -> None:
     """Fetch a base model, check it, and keep it as safetensors."""
     from tunesmith.cli import show
-    from tunesmith.service import models
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    folder = models.pull_model(open_home(), name, say=show.note)
-    show.say(f"{name} is in {folder}")
+    place = open_workspace().pull_model(name)
+    show.say(f"{name} is in {place}")
 
 
 @app.command()
@@ -59,12 +57,9 @@ def inspect(
 ) -> None:
     """Show what a method would train: every name, the counts, the sizes."""
     from tunesmith.cli import show
-    from tunesmith.service import models
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    view = models.inspect_model(
-        open_home(), model, method=method, rank=rank, targets=targets, say=show.note
-    )
+    view = open_workspace().inspect_model(model, method=method, rank=rank, targets=targets)
     if as_json:
         show.print_json(view)
         return

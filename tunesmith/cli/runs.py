@@ -1,6 +1,5 @@
 """`tunesmith runs`: what was trained, and going on with it."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +8,10 @@ import typer
 if TYPE_CHECKING:
     from tunesmith.service.runs import RunDetails
 
-app = typer.Typer(help="Runs: list, show, resume, extend.", no_args_is_help=True)
+app = typer.Typer(
+    help="Runs: list, show, resume, extend; on a server also pause, cancel, follow.",
+    no_args_is_help=True,
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Run = Annotated[str, typer.Argument(help="A run's name, name@id or id.")]
@@ -19,10 +21,9 @@ Run = Annotated[str, typer.Argument(help="A run's name, name@id or id.")]
 def list_(as_json: Json = False) -> None:
     """Show all runs, newest first."""
     from tunesmith.cli import show
-    from tunesmith.service import runs
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    views = runs.list_runs(open_home())
+    views = open_workspace().list_runs()
     if as_json:
         show.print_json(views)
         return
@@ -52,11 +53,9 @@ def list_(as_json: Json = False) -> None:
 def show(run: Run, as_json: Json = False) -> None:
     """Show one run: status, loss curve, checkpoints, recipe, lineage."""
     from tunesmith.cli import show
-    from tunesmith.service import runs
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    folder = runs.find_run(open_home(), run)
-    details = runs.show_run(folder)
+    details = open_workspace().show_run(run)
     if as_json:
         show.print_json(details)
         return
@@ -77,12 +76,13 @@ def _print_details(details: "RunDetails") -> None:
             ", ".join(f"{v['loss']:.4f} (step {v['step']})" for v in details.validations) or "-",
         ),
         ("tokens/s", f"{details.tokens_per_second:,.0f}"),
-        ("base", f"{view.base} ({details.lineage['base'][:12]})"),
+        ("base", _with_digest(view.base, details.lineage.get("base"))),
         ("data", ", ".join(details.lineage["train"])),
-        ("recipe", f"digest {details.lineage['config'][:12]}, {view.folder}/job.json"),
         ("checkpoints", ", ".join(str(step) for step in details.checkpoints) or "none"),
         ("result", view.result or "not yet"),
     ]
+    if view.folder:
+        rows.append(("recipe", _with_digest(f"{view.folder}/job.json", details.lineage["config"])))
     show.figures(rows, title=f"run {view.name}")
     if len(details.losses) > 1:
         show.say("\nloss by step")
@@ -104,13 +104,9 @@ def resume(
     ] = None,
 ) -> None:
     """Go on with an interrupted run, to the same bits as if it had never stopped."""
-    from tunesmith.cli.train import go_on
-    from tunesmith.service import runs
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    folder = runs.find_run(open_home(), run)
-    runs.check_resumable(folder, runs.wanted_recipe(folder, recipe, overrides or []))
-    go_on(folder)
+    open_workspace().resume_run(run, recipe, overrides or [])
 
 
 @app.command()
@@ -122,16 +118,53 @@ def extend(
     ] = None,
 ) -> None:
     """Train a finished run for more epochs: weights, optimizer and data order continue."""
-    from tunesmith.cli import show
-    from tunesmith.cli.train import go_on, preflight
-    from tunesmith.service import runs
-    from tunesmith.store.home import open_home
+    from tunesmith.cli.workspace import open_workspace
 
-    home = open_home()
-    job = runs.extend_run(runs.find_run(home, run), epochs=epochs, name=name, now=datetime.now())
-    plan = preflight(home, job)
-    show.say(f"continuing after step {job.origin.step if job.origin else 0}")
-    go_on(runs.create_run(home, job), plan=plan)
+    open_workspace().extend_run(run, epochs=epochs, name=name)
+
+
+@app.command()
+def pause(run: Run) -> None:
+    """Let a run on a server save a checkpoint and free its machine."""
+    _steer(run, "pause", "pauses")
+
+
+@app.command()
+def cancel(run: Run) -> None:
+    """End a run on a server; its checkpoints stay."""
+    _steer(run, "cancel", "is being cancelled")
+
+
+def _steer(run: str, deed: str, becomes: str) -> None:
+    from tunesmith.cli import show
+    from tunesmith.cli.remote.connecting import connect
+
+    workspace = connect()
+    job = workspace.steer(workspace.find_run(run).id, deed)
+    show.say(f"run {job.name} ({job.id}) {becomes if job.wish else f'is {job.status}'}")
+
+
+@app.command()
+def follow(run: Run) -> None:
+    """Show the progress of a run on a server until it ends; Ctrl-C stops watching, not the run."""
+    from tunesmith.cli.remote.connecting import connect
+
+    connect().follow_run(run)
+
+
+@app.command()
+def logs(
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
+) -> None:
+    """Print what the process of a run on a server printed."""
+    from tunesmith.cli.remote.connecting import connect
+
+    connect().print_log(run, follow=follow)
+
+
+def _with_digest(what: str, digest: str | None) -> str:
+    return f"{what} ({digest[:12]})" if digest else what
 
 
 def _number(value: float | None) -> str:

@@ -1,16 +1,9 @@
 """`tunesmith train`."""
 
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from tunesmith.jobs.engine import TrainingPlan
-    from tunesmith.service.folds import CrossValidation
-    from tunesmith.store.home import Home
-    from tunesmith.training.job import TrainJob
 
 
 def train(
@@ -42,6 +35,10 @@ def train(
             max=100,
         ),
     ] = None,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(help="A channel of the server that hears of the run. May be repeated."),
+    ] = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -54,89 +51,12 @@ def train(
     """Fine-tune a model as a recipe says: preflight first, then live progress.
 
     Ctrl-C stops after the current step with a checkpoint; `tunesmith runs resume` goes on to the
-    same bits.
+    same bits. On a server (--server) the run goes on without you; `tunesmith runs follow` shows it.
     """
-    from tunesmith.cli import show
-    from tunesmith.service import folds as folding
+    from tunesmith.cli.workspace import TrainWish, open_workspace
     from tunesmith.service import runs
-    from tunesmith.store.home import open_home
 
-    home = open_home()
     allowed = [] if allow is None else [f"data.max_damaged_percent={allow}"]
     config = runs.load_recipe(recipe, [*(overrides or []), *allowed])
-    folders: list[Path] = []
-    for each in folding.fold_recipes(config, folds) if folds else [config]:
-        job = runs.prepare_job(home, each, now=datetime.now(), start_from=start_from, say=show.note)
-        equal = runs.find_equal_run(home, job) if reuse else None
-        if equal is not None:
-            folders.append(_take_up(equal))
-        elif plan_only:
-            preflight(home, job, as_json=as_json)
-        else:
-            plan = preflight(home, job)
-            folders.append(runs.create_run(home, job))
-            go_on(folders[-1], plan=plan)
-    if folds and folders:
-        _print_folds(config.name, folding.cross_validate(folders))
-
-
-def preflight(home: "Home", job: "TrainJob", *, as_json: bool = False) -> "TrainingPlan":
-    """Plan `job` and say what that came to."""
-    from tunesmith.cli import show
-    from tunesmith.cli.preflight import print_preflight
-    from tunesmith.cli.progress import job_progress
-    from tunesmith.service import engine
-
-    stages = engine.load()
-    with job_progress("planning") as listener:
-        plan = stages.plan_training(job, runs=home.runs, emit=listener)
-        report = stages.check_plan(job, plan, emit=listener)
-    if as_json:
-        show.print_json(report)
-    else:
-        print_preflight(report)
-    return plan
-
-
-def _take_up(folder: Path) -> Path:
-    """A run that computes what is asked for: take it as it is, or bring it to its end."""
-    from tunesmith.cli import show
-    from tunesmith.service import runs
-
-    view = runs.view_run(folder)
-    finished = view.status == "finished"
-    begun = "reusing" if finished else "going on with"
-    show.say(f"{begun} run {view.name} ({view.id}): same recipe, data and base model")
-    if not finished:
-        go_on(folder)
-    return folder
-
-
-def _print_folds(name: str, result: "CrossValidation") -> None:
-    from tunesmith.cli import show
-
-    losses = [(run.name, f"{run.validation_loss:.4f}") for run in result.runs]
-    summary = f"{result.mean:.4f} ± {result.deviation:.4f}"
-    show.figures([*losses, ("mean ± sd", summary)], title=f"validation loss of {name} by fold")
-
-
-def go_on(folder: Path, *, plan: "TrainingPlan | None" = None) -> None:
-    """Run the job of `folder` with live progress, and say what came out and what to do next."""
-    from tunesmith.cli import show
-    from tunesmith.cli.progress import training_progress
-    from tunesmith.errors import Stopped
-    from tunesmith.service import runs
-
-    name = runs.read_job(folder).config.name
-    try:
-        with training_progress() as listener:
-            runs.run(folder, listener=listener, plan=plan)
-    except Stopped as stopped:
-        stopped.hint = f"tunesmith runs resume {name}"
-        raise
-    view = runs.view_run(folder)
-    rows = [("result", str(view.result)), ("final loss", f"{view.loss:.4f}")]
-    if view.validation_loss is not None:
-        rows.append(("validation loss", f"{view.validation_loss:.4f}"))
-    show.figures(rows, title=f"run {name} finished")
-    show.say(f"next: tunesmith chat {name}  ·  tunesmith runs show {name}")
+    wish = TrainWish(start_from, reuse, plan_only, as_json, folds, notify or [])
+    open_workspace().train(config, wish)

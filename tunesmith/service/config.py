@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import PositiveFloat, PositiveInt, SecretStr
 
@@ -34,6 +34,9 @@ class ServiceConfig(Strict):
     max_body_bytes: PositiveInt = setting(1_000_000, "largest other request body", unit="bytes")
     session_hours: PositiveFloat = setting(12.0, "how long a login lasts", unit="hours")
     max_queued: PositiveInt = setting(1000, "waiting jobs a tenant may have, if it has no own")
+    metrics_token: SecretStr | None = setting(
+        None, "who sends this as a bearer token may read /metrics; None is operators alone"
+    )
     lease_seconds: PositiveFloat = setting(
         15.0, "a job whose worker gives no sign for so long is taken from it", unit="s"
     )
@@ -72,5 +75,6 @@ def load_config(path: Path | None, *, environment: Mapping[str, str] = os.enviro
 
 def _from_variable(name: str, text: str) -> Any:
     # A password may hold anything, and YAML has its own ideas of some of it.
-    is_text = name == "database" or ServiceConfig.model_fields[name].annotation is str
+    kind = ServiceConfig.model_fields[name].annotation
+    is_text = kind is str or SecretStr in get_args(kind)
     return text if is_text else parse_yaml(text, source=_PREFIX + name.upper())

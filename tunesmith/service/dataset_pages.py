@@ -24,7 +24,7 @@ from tunesmith.data.statistics import DatasetStats, LeftOut
 from tunesmith.errors import InUse, NotFound
 from tunesmith.schema import as_json
 from tunesmith.service import dataset_versions
-from tunesmith.service.datasets import RunUse, find_version, runs_using
+from tunesmith.service.datasets import RunUse, find_version, runs_using, view_version
 from tunesmith.service.services import Services
 from tunesmith.store.home import Home, NameEntry
 from tunesmith.store.tables import TERMINAL, Job
@@ -40,6 +40,9 @@ class DatasetSummary:
     version: str
     created_at: str
     source: str
+    encoding: str
+    num_files: int
+    left_out: list[str]
     stats: DatasetStats
 
 
@@ -129,8 +132,17 @@ def _summary(home: Home, entry: NameEntry) -> DatasetSummary:
 
 
 def _summarize(name: str, version: DatasetVersion, *, since: str) -> DatasetSummary:
-    source = str(_made_from(version.folder).get("source", ""))
-    return DatasetSummary(name, version.id, since, source, version.stats)
+    view = view_version(name, version, imported=since)
+    return DatasetSummary(
+        name=name,
+        version=view.version,
+        created_at=since,
+        source=view.source,
+        encoding=view.encoding,
+        num_files=view.num_files,
+        left_out=view.left_out,
+        stats=view.stats,
+    )
 
 
 def _made_from(folder: Path) -> dict[str, Any]:

@@ -1,13 +1,19 @@
 """Datasets: importing, listing, and what the model would see of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tunesmith.artifacts import read_manifest
-from tunesmith.data.dataset import DatasetVersion, open_version, read_examples, read_left_out
+from tunesmith.data.dataset import (
+    DatasetVersion,
+    LeftOut,
+    open_version,
+    read_examples,
+    read_left_out,
+)
 from tunesmith.data.deduplicate import Deduplicate
 from tunesmith.data.importing import run_import
 from tunesmith.data.job import ImportJob, PreviewJob
@@ -23,7 +29,7 @@ from tunesmith.service.runs import read_job
 from tunesmith.store.home import Home
 from tunesmith.training.config import TrainConfig
 
-_NUM_LEFT_OUT = 10
+NUM_LEFT_OUT = 10
 
 
 @dataclass(frozen=True)
@@ -172,20 +178,20 @@ def report_on(home: Home, reference: str) -> DatasetReport:
     return DatasetReport(
         dataset=view_version(entry.name, version, imported=entry.since),
         findings=find_trouble(read_examples(version)),
-        rows_left_out=_first_left_out(version),
+        rows_left_out=view_left_out(version.lineage, islice(read_left_out(version), NUM_LEFT_OUT)),
         lineage=version.lineage,
         runs=runs_using(home, version.id),
     )
 
 
-def _first_left_out(version: DatasetVersion) -> list[LeftOutView]:
+def view_left_out(lineage: Mapping[str, Any], rows: Iterable[LeftOut]) -> list[LeftOutView]:
+    """Rows that the version of `lineage` does without, with their places in its source."""
     places = Places()
-    only = {"file": version.lineage.get("source", ""), "first_row": 1}
-    for file in version.lineage.get("files", [only]):
+    only = {"file": lineage.get("source", ""), "first_row": 1}
+    for file in lineage.get("files", [only]):
         places.begin(file["first_row"] - 1, file["file"])
     return [
-        LeftOutView(places.sentence(each.row), each.row, each.field, each.reason)
-        for each in islice(read_left_out(version), _NUM_LEFT_OUT)
+        LeftOutView(places.sentence(each.row), each.row, each.field, each.reason) for each in rows
     ]
 
 

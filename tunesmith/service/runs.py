@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from tunesmith.jobs.engine import TrainingPlan
 
 Say = Callable[[str], None]
-Status = Literal["finished", "running", "paused", "failed", "interrupted"]
+# Of a run on this machine; a server's queue has further ones.
+Status = Literal[
+    "finished", "running", "paused", "failed", "interrupted",
+    "queued", "starting", "pausing", "succeeded", "cancelled",
+]  # fmt: skip
 
 _ID_TIME = "%Y%m%d-%H%M%S"  # how a run's id begins
 

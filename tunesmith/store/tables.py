@@ -373,6 +373,7 @@ class OutboxMessage(Table):
     """An event to tell, written in the transaction in which it happens.
 
     `id` names event and channel and stays over attempts, so whoever hears it twice can tell.
+    Until `not_before` it is in a dispatcher's hands, or rests after a failure.
     """
 
     __tablename__ = "outbox"
@@ -385,4 +386,5 @@ class OutboxMessage(Table):
     attempts: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime]
     sent_at: Mapped[datetime | None] = mapped_column(index=True)
+    given_up_at: Mapped[datetime | None]
     error: Mapped[str] = mapped_column(default="")

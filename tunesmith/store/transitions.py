@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tunesmith.store.tables import (
     ACTIVE,
+    Channel,
     Job,
     JobEvent,
     JobNeed,
@@ -97,8 +98,16 @@ def record(db: Session, job: Job, *, message: str, now: datetime) -> None:
         "name": job.name,
         "status": job.status,
         "message": message,
+        "hint": (job.error or {}).get("hint", "") if job.status == "failed" else "",
+        "time": now.isoformat(timespec="milliseconds"),
     }
-    channels = select(Subscription.channel_id).where(Subscription.job_id == job.id)
+    # Locked, so that a channel that is being deleted is not among them.
+    channels = (
+        select(Channel.id)
+        .join(Subscription, Subscription.channel_id == Channel.id)
+        .where(Subscription.job_id == job.id)
+        .with_for_update(read=True, of=Channel)
+    )
     for channel_id in db.scalars(channels).all():
         db.add(
             OutboxMessage(

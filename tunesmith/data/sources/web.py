@@ -7,24 +7,16 @@ checked the same way. Proxies from the environment are not used: they would look
 
 import http.client
 import shutil
-import socket
-import ssl
-import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from tunesmith.data.sources.addresses import (
-    Resolve,
-    checked_addresses,
-    checked_url,
-    host_and_port,
-    resolve_host,
-)
+from tunesmith.data.sources.addresses import Resolve, checked_url, resolve_host
+from tunesmith.data.sources.connections import guarded_connection, request_target, shut_at
 from tunesmith.data.sources.datafile import one_line
 from tunesmith.errors import DatasetRejected, FetchFailed, NotEnoughDisk, NotFound
 
@@ -95,83 +87,26 @@ def download(
 # --- one request -----------------------------------------------------------------------------
 
 
-class _PlainConnection(http.client.HTTPConnection):
-    """Connects to one of `addresses`, and names the host in the request."""
-
-    addresses: list[str]
-
-    def connect(self) -> None:
-        self.sock = _connect(self.addresses, self.port, timeout=self.timeout)
-
-
-class _SecureConnection(http.client.HTTPSConnection):
-    """The same with TLS: the certificate must be the host's."""
-
-    addresses: list[str]
-
-    def connect(self) -> None:
-        plain = _connect(self.addresses, self.port, timeout=self.timeout)
-        self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)
-
-
-def _connect(addresses: list[str], port: int, *, timeout: float | None) -> socket.socket:
-    failure: OSError = OSError("the host has no address")
-    for address in addresses:
-        try:
-            return socket.create_connection((address, port), timeout)
-        except OSError as error:
-            failure = error
-    raise failure
-
-
 @contextmanager
 def _request(
     url: str, *, limits: WebLimits, resolve: Resolve, deadline: float
 ) -> Generator[http.client.HTTPResponse, None, None]:
     parts = checked_url(url)
-    host, port = host_and_port(parts)
-    kind = _SecureConnection if parts.scheme == "https" else _PlainConnection
-    connection = kind(host, port, timeout=limits.timeout_seconds)
-    connection.addresses = checked_addresses(
-        host, port, allow_private=limits.allow_private, resolve=resolve
+    connection = guarded_connection(
+        parts,
+        timeout_seconds=limits.timeout_seconds,
+        allow_private=limits.allow_private,
+        resolve=resolve,
     )
-    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-    if parts.query:
-        target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
     headers = {"Accept-Encoding": "identity", "User-Agent": "tunesmith"}
     try:
         connection.connect()
-        with _shut_at(deadline, connection.sock):
-            connection.request("GET", target, headers=headers)
+        with shut_at(deadline, connection.sock):
+            connection.request("GET", request_target(parts), headers=headers)
             with connection.getresponse() as response:
                 yield response
     finally:
         connection.close()
-
-
-@contextmanager
-def _shut_at(deadline: float, sock: socket.socket) -> Generator[None, None, None]:
-    """Shut the connection at `deadline`, also for a server that sends a byte now and then.
-
-    Raises:
-        TimeoutError: it was shut.
-    """
-    is_late = threading.Event()
-
-    def shut() -> None:
-        is_late.set()
-        with suppress(OSError):  # it may be closed already
-            sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), shut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if is_late.is_set():
-            raise TimeoutError("the download took too long")
 
 
 def _redirected(url: str, response: http.client.HTTPResponse) -> str:

@@ -310,6 +310,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("not_before", UtcTime(), nullable=False),
         sa.Column("sent_at", UtcTime(), nullable=True),
+        sa.Column("given_up_at", UtcTime(), nullable=True),
         sa.Column("error", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["channel_id"],

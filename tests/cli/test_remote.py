@@ -1,0 +1,245 @@
+"""The command line against a real server with a real worker."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.serving import BASE, OWNER, PASSWORD, Served, serving
+from tests.cli.command import Outcome, environment_for
+from tests.service.receivers import web_receiver
+from tunesmith.service.config import ServiceConfig
+from tunesmith.service.services import open_services
+from tunesmith.store.home import Home
+
+ROWS = [{"prompt": f"say {n}", "completion": f"the answer is {n}"} for n in range(24)]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    settings = {"TUNESMITH_ALLOW_PRIVATE_ADDRESSES": "true"}
+    folder = tmp_path_factory.mktemp("served")
+    with serving(folder, "server", "worker", settings=settings) as served:
+        (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+        done = remote(served, "data", "import", folder / "rows.jsonl", "--name", "talks")
+        assert done.code == 0, done.err
+        assert "24 of 24 rows" in done.out
+        yield served
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "tunesmith.cli.main", *map(str, arguments)]
+
+
+def environment(served: Served) -> dict[str, str]:
+    """Somewhere else than on the server: a home of its own, of which nothing is needed."""
+    here = environment_for(served.home.parent / "elsewhere")
+    return here | {"TUNESMITH_SERVER": served.address, "TUNESMITH_KEY": served.key}
+
+
+def remote(served: Served, *arguments: str | Path, typed: str = "", **variables: str) -> Outcome:
+    done = subprocess.run(
+        command(*arguments),
+        input=typed,
+        capture_output=True,
+        text=True,
+        env=environment(served) | variables,
+        check=False,
+        timeout=110,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def recipe(folder: Path, name: str, *, epochs: int) -> Path:
+    path = folder / f"{name}.yaml"
+    training = f"{{epochs: {epochs}, batch_size: 2}}"
+    path.write_text(
+        f"{{name: {name}, model: {BASE}, data: {{train: talks}}, training: {training}}}"
+    )
+    return path
+
+
+def test_datasets(served: Served, tmp_path: Path) -> None:
+    split = remote(served, "data", "split", "talks", "--names", "most,rest", "--percent", "25")
+    assert split.code == 0, split.err
+    listed = json.loads(remote(served, "data", "list", "--json").out)
+    assert {each["name"] for each in listed} == {"talks", "most", "rest"}
+    shown = remote(served, "data", "show", "rest")
+    assert "6 of 6 rows" in shown.out
+    differs = remote(served, "data", "diff", "talks", "most")
+    assert "6 removed" in differs.out
+    preview = remote(served, "data", "preview", "talks", "--limit", "1", "--json")
+    assert json.loads(preview.out)[0]["row"] == 1
+    file = tmp_path / "out.jsonl"
+    assert "24 examples" in remote(served, "data", "export", "talks", file).out
+    assert len(file.read_text().splitlines()) == 24
+    again = remote(served, "data", "export", "talks", file)
+    assert again.code == 2
+    assert "exists" in again.err
+    assert remote(served, "data", "delete", "rest").code == 0
+    assert remote(served, "data", "show", "rest").code == 2
+
+
+def test_a_run_from_plan_to_log(served: Served, tmp_path: Path) -> None:
+    path = recipe(tmp_path, "quick", epochs=1)
+    plan = remote(served, "train", path, "--plan", "--json")
+    assert json.loads(plan.out)["num_examples"] == 22  # two are held out
+    with web_receiver() as hook:
+        url = f"json://127.0.0.1:{hook.port}/room"
+        assert remote(served, "channels", "add", "ops", typed=f"{url}\n").code == 0
+        tried = remote(served, "channels", "test", "ops")
+        assert tried.code == 0, tried.err
+        trained = remote(served, "train", path, "--notify", "ops")
+        assert trained.code == 0, trained.err
+        deadline = time.monotonic() + 30
+        while "is done" not in str(hook.bodies) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "is done" in str(hook.bodies)
+    assert "run quick finished" in trained.out
+    runs = json.loads(remote(served, "runs", "list", "--json").out)
+    quick = next(run for run in runs if run["name"] == "quick")
+    assert (quick["status"], quick["step"]) == ("succeeded", quick["total_steps"])
+    assert "loss by step" in remote(served, "runs", "show", "quick").out
+    assert remote(served, "runs", "logs", "quick").code == 0
+    assert quick["id"] in remote(served, "jobs", "list").out
+    assert "core hours" in remote(served, "jobs", "show", "quick").out
+    longer = remote(served, "runs", "extend", "quick", "--epochs", "1", "--name", "longer")
+    assert longer.code == 0, longer.err
+    assert "run longer finished" in longer.out
+
+
+def test_who_stops_watching_stops_nothing(served: Served, tmp_path: Path) -> None:
+    path = recipe(tmp_path, "long", epochs=400)
+    watching = start(served, "train", path)
+    wait_for_step(served, "long")
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=30)
+    assert watching.returncode == 130
+    assert "goes on at" in said
+    assert "tunesmith runs follow" in said
+    paused = remote(served, "runs", "pause", "long")
+    assert paused.code == 0, paused.err
+    followed = remote(served, "runs", "follow", "long")
+    assert "run long is paused" in followed.out
+    resumed = start(served, "runs", "resume", "long")
+    wait_for_step(served, "long")
+    assert remote(served, "runs", "cancel", "long").code == 0
+    _, said = resumed.communicate(timeout=60)
+    assert resumed.returncode == 1
+    assert "it was cancelled" in said
+
+
+def test_following_outlives_the_server(served: Served, tmp_path: Path) -> None:
+    watching = start(served, "train", recipe(tmp_path, "steady", epochs=10))
+    wait_for_step(served, "steady")
+    served.end("server", by=signal.SIGKILL)
+    time.sleep(1)
+    served.start("server")
+    out, said = watching.communicate(timeout=100)
+    assert watching.returncode == 0, said
+    assert "run steady finished" in out
+    assert "dropped; trying again" in said
+
+
+def start(served: Served, *arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(*arguments),
+        env=environment(served),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_step(served: Served, name: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        job = json.loads(remote(served, "jobs", "show", name, "--json").out or "{}")
+        if job and job["status"] == "running" and job["step"]:
+            return
+    raise AssertionError(f"{name} takes no step")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("chat", BASE), "chat works on this machine only"),
+        (("data", "mix", "talks", "talks"), "a server mixes data in training only"),
+        (("data", "import", "not-there.jsonl", "--name", "x"), "there is no file not-there.jsonl"),
+        (("data", "show", "nothing"), "there is no dataset 'nothing'"),
+        (("runs", "follow", "nothing"), "there is no job nothing"),
+        (("--key", "ts-wrong", "runs", "list"), "no valid key"),
+        (("--server", "nonsense", "runs", "list"), "nonsense is no server's address"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    served: Served, arguments: tuple[str, ...], sentence: str
+) -> None:
+    refused = remote(served, *arguments)
+    assert refused.code == 2
+    assert sentence in refused.err
+    assert "Traceback" not in refused.err
+
+
+def test_a_server_that_is_not_there(served: Served) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    refused = remote(served, "--server", f"http://127.0.0.1:{port}", "runs", "list")
+    assert refused.code == 1
+    assert "does not answer" in refused.err
+
+
+def test_a_login_keeps_a_key_that_only_its_user_can_read(served: Served, tmp_path: Path) -> None:
+    here = {"XDG_CONFIG_HOME": str(tmp_path), "TUNESMITH_KEY": ""}
+    assert "tunesmith login" in remote(served, "keys", "list", **here).err
+    refused = remote(served, "login", "--email", OWNER, typed="wrong\n", **here)
+    assert refused.code == 2
+    done = remote(served, "login", "--email", OWNER, typed=f"{PASSWORD}\n", **here)
+    assert done.code == 0, done.err
+    [kept] = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    # The server of the last login is the default where there is nothing to do here.
+    listed = remote(served, "keys", "list", "--json", **here, TUNESMITH_SERVER="")
+    [mine] = (key for key in json.loads(listed.out) if key["name"].startswith("login at"))
+    assert served.key not in listed.out
+    made = remote(served, "keys", "add", "reader", "--may", "read", **here)
+    assert made.out.startswith("ts-")
+    assert remote(served, "keys", "revoke", mine["id"], **here).code == 0
+    assert remote(served, "keys", "list", **here).code == 2
+
+
+def test_the_first_owner_is_made_from_the_command_line(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    services = open_services(ServiceConfig(), Home(home))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    served = Served(home, services, port, "", "", {})
+    served.start("server")
+    try:
+        done = subprocess.run(
+            command(
+                "setup", "--server", served.address, "--email", OWNER, "--tenant", "acme",
+                "--secret-file", home / "setup-secret",
+            ),
+            input=f"{PASSWORD}\n",
+            capture_output=True,
+            text=True,
+            env=os.environ | {"XDG_CONFIG_HOME": str(tmp_path / "config")},
+            check=False,
+            timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "operator's key, shown this once: ts-" in done.stdout
+        here = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "TUNESMITH_KEY": ""}
+        assert remote(served, "jobs", "list", **here).code == 0
+    finally:
+        served.end_all()
+        services.database.close()

@@ -1,0 +1,150 @@
+"""Commands on this machine: use cases on its home, work in this process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tunesmith.cli import show
+from tunesmith.cli.progress import job_progress
+from tunesmith.cli.training import cross_validate, go_on, preflight, take_up
+from tunesmith.cli.workspace import ImportWish, TrainWish
+from tunesmith.data.preview import ExampleView
+from tunesmith.errors import RecipeInvalid
+from tunesmith.service import dataset_versions, datasets, folds, models, runs
+from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
+from tunesmith.service.datasets import DatasetReport, DatasetView
+from tunesmith.service.models import InspectionView, ModelView
+from tunesmith.service.runs import RunDetails, RunView
+from tunesmith.store.home import Home
+from tunesmith.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class LocalWorkspace:
+    """See `workspace.Workspace`."""
+
+    home: Home
+
+    # --- datasets ----------------------------------------------------------------------------
+
+    def import_dataset(self, wish: ImportWish) -> DatasetView:
+        """Import a source, showing progress."""
+        with job_progress("importing") as listener:
+            return datasets.add_dataset(
+                self.home,
+                wish.source,
+                name=wish.name,
+                entry=wish.entry,
+                format=wish.format,
+                mapping=wish.mapping,
+                max_rejected_percent=wish.max_rejected_percent,
+                deduplicate=wish.deduplicate,
+                listener=listener,
+            )
+
+    def list_datasets(self) -> list[DatasetView]:
+        """Dataset versions, newest first."""
+        return datasets.list_datasets(self.home)
+
+    def report_on(self, dataset: str) -> DatasetReport:
+        """A version in full."""
+        return datasets.report_on(self.home, dataset)
+
+    def delete_dataset(self, dataset: str) -> Deleted:
+        """Delete a dataset or one version."""
+        return dataset_versions.delete_dataset(self.home, dataset)
+
+    def preview(
+        self, dataset: str, config: TrainConfig, *, first: int, limit: int
+    ) -> list[ExampleView]:
+        """Examples token by token."""
+        return list(datasets.preview(self.home, dataset, config, first=first, limit=limit))
+
+    def diff(self, older: str, newer: str) -> DiffView:
+        """Two versions compared."""
+        return dataset_versions.diff_datasets(self.home, older, newer)
+
+    def split(
+        self, dataset: str, *, percent: int, seed: int, names: tuple[str, str]
+    ) -> Sequence[DatasetView]:
+        """A version divided into two."""
+        return dataset_versions.split_dataset(
+            self.home, dataset, percent=percent, seed=seed, names=names
+        )
+
+    def mix(self, task: str, *, config: TrainConfig, name: str | None) -> MixView:
+        """What mixing comes to, or the mix as a dataset."""
+        return dataset_versions.mix_datasets(self.home, task, config=config, name=name)
+
+    def export(self, dataset: str, into: Path, *, format: str, overwrite: bool) -> int:
+        """Write a version as JSON Lines here; how many examples."""
+        return dataset_versions.export_dataset(
+            self.home, dataset, into, format=format, overwrite=overwrite
+        )
+
+    # --- base models -------------------------------------------------------------------------
+
+    def list_models(self) -> list[ModelView]:
+        """Base models of the catalog."""
+        return models.list_models(self.home)
+
+    def pull_model(self, name: str) -> str:
+        """Fetch a base model; where it is then."""
+        return str(models.pull_model(self.home, name, say=show.note))
+
+    def inspect_model(self, model: str, *, method: str, rank: int, targets: str) -> InspectionView:
+        """What a method would train."""
+        return models.inspect_model(
+            self.home, model, method=method, rank=rank, targets=targets, say=show.note
+        )
+
+    # --- runs --------------------------------------------------------------------------------
+
+    def train(self, config: TrainConfig, wish: TrainWish) -> None:
+        """Fine-tune in this process, showing progress.
+
+        Raises:
+            RecipeInvalid: channels are to hear of it, which only a server has.
+        """
+        if wish.notify:
+            raise RecipeInvalid("--notify needs a server", hint="tunesmith --server URL train ...")
+        folders: list[Path] = []
+        for each in folds.fold_recipes(config, wish.folds) if wish.folds else [config]:
+            job = runs.prepare_job(
+                self.home, each, now=datetime.now(), start_from=wish.start_from, say=show.note
+            )
+            equal = runs.find_equal_run(self.home, job) if wish.reuse else None
+            if equal is not None:
+                folders.append(take_up(equal))
+            elif wish.plan_only:
+                preflight(self.home, job, as_json=wish.as_json)
+            else:
+                plan = preflight(self.home, job)
+                folders.append(runs.create_run(self.home, job))
+                go_on(folders[-1], plan=plan)
+        if wish.folds and folders:
+            cross_validate(config.name, folders)
+
+    def list_runs(self) -> list[RunView]:
+        """Runs, newest first."""
+        return runs.list_runs(self.home)
+
+    def show_run(self, run: str) -> RunDetails:
+        """A run in full."""
+        return runs.show_run(runs.find_run(self.home, run))
+
+    def resume_run(self, run: str, recipe: Path | None, overrides: list[str]) -> None:
+        """Go on with a run in this process, showing progress."""
+        folder = runs.find_run(self.home, run)
+        runs.check_resumable(folder, runs.wanted_recipe(folder, recipe, overrides))
+        go_on(folder)
+
+    def extend_run(self, run: str, *, epochs: int, name: str | None) -> None:
+        """Train a finished run for more epochs in this process, showing progress."""
+        job = runs.extend_run(
+            runs.find_run(self.home, run), epochs=epochs, name=name, now=datetime.now()
+        )
+        plan = preflight(self.home, job)
+        show.say(f"continuing after step {job.origin.step if job.origin else 0}")
+        go_on(runs.create_run(self.home, job), plan=plan)

@@ -1,0 +1,341 @@
+"""Commands on a server: uploads, jobs that are followed, and views rebuilt from its answers."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import TypeAdapter
+
+from tunesmith.cli import show
+from tunesmith.cli.preflight import print_preflight
+from tunesmith.cli.progress import counted_progress
+from tunesmith.cli.remote.following import follow
+from tunesmith.cli.remote.server import Server, rebuilt
+from tunesmith.cli.workspace import ImportWish, TrainWish
+from tunesmith.data.dataset import LeftOut
+from tunesmith.data.preview import ExampleView
+from tunesmith.data.quality import Finding
+from tunesmith.errors import Conflict, NotFound, RecipeInvalid
+from tunesmith.service import engine
+from tunesmith.service.channels import ChannelView
+from tunesmith.service.dataset_pages import DatasetDiff, DatasetLineage, DatasetSummary
+from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
+from tunesmith.service.datasets import (
+    NUM_LEFT_OUT,
+    DatasetReport,
+    DatasetView,
+    view_left_out,
+)
+from tunesmith.service.job_requests import (
+    ExtendRequest,
+    ImportRequest,
+    JobOptions,
+    JobRequest,
+    PreflightRequest,
+    PreviewRequest,
+    PullRequest,
+    TrainRequest,
+)
+from tunesmith.service.job_views import JobView
+from tunesmith.service.models import InspectionView, ModelView
+from tunesmith.service.run_pages import CheckpointView, RunDetail, RunSummary
+from tunesmith.service.runs import RunDetails, RunView
+from tunesmith.training.config import TrainConfig
+
+_QUIET_SECONDS = 2.0  # a log that says nothing for so long has said all there is by now
+_PREVIEWS: TypeAdapter[list[ExampleView]] = TypeAdapter(list[ExampleView])
+
+
+@dataclass(frozen=True)
+class RemoteWorkspace:
+    """See `workspace.Workspace`."""
+
+    server: Server
+
+    # --- datasets ----------------------------------------------------------------------------
+
+    def import_dataset(self, wish: ImportWish) -> DatasetView:
+        """Upload a file, or name an address, and follow the import."""
+        is_address = "://" in wish.source
+        job = self._submit(
+            ImportRequest(
+                name=wish.name,
+                file=None if is_address else self._upload(Path(wish.source)),
+                url=wish.source if is_address else None,
+                entry=wish.entry,
+                format=wish.format,
+                mapping=wish.mapping,
+                max_rejected_percent=wish.max_rejected_percent,
+                deduplicate=wish.deduplicate,
+            )
+        )
+        done = follow(self.server, job)
+        return self._dataset(wish.name, existed=bool(done.value and done.value["existed"]))
+
+    def _upload(self, path: Path) -> str:
+        with counted_progress(f"uploading {path.name}") as advance:
+            return self.server.upload(path, on_bytes=advance)
+
+    def _dataset(self, reference: str, *, existed: bool = True) -> DatasetView:
+        found = self.server.view(DatasetSummary, "GET", f"/datasets/{quote(reference)}")
+        return _dataset_view(found, existed=existed)
+
+    def list_datasets(self) -> list[DatasetView]:
+        """The newest versions of all datasets, newest first."""
+        return [_dataset_view(each) for each in self.server.list(DatasetSummary, "/datasets")]
+
+    def report_on(self, dataset: str) -> DatasetReport:
+        """A version in full."""
+        path = f"/datasets/{quote(dataset)}"
+        lineage = self.server.view(DatasetLineage, "GET", f"{path}/lineage")
+        findings = self.server.call("GET", f"{path}/report")["data"]
+        rows = {"limit": NUM_LEFT_OUT}
+        left_out = self.server.call("GET", f"{path}/rejected", params=rows)["data"]
+        return DatasetReport(
+            dataset=self._dataset(dataset),
+            findings=rebuilt(list[Finding], findings),
+            rows_left_out=view_left_out(lineage.made_from, rebuilt(list[LeftOut], left_out)),
+            lineage=lineage.made_from,
+            runs=lineage.runs,
+        )
+
+    def delete_dataset(self, dataset: str) -> Deleted:
+        """Delete a dataset or one version."""
+        return self.server.view(Deleted, "DELETE", f"/datasets/{quote(dataset)}")
+
+    def preview(
+        self, dataset: str, config: TrainConfig, *, first: int, limit: int
+    ) -> list[ExampleView]:
+        """Examples token by token."""
+        request = PreviewRequest(
+            dataset=dataset, model=config.model, data=config.data, first_row=first, limit=limit
+        )
+        return _PREVIEWS.validate_python(follow(self.server, self._submit(request)).value)
+
+    def diff(self, older: str, newer: str) -> DiffView:
+        """Two versions compared."""
+        path = f"/datasets/{quote(newer)}/diff"
+        found = self.server.view(DatasetDiff, "GET", path, params={"older": older})
+        return DiffView(_dataset_view(found.older), _dataset_view(found.newer), found.difference)
+
+    def split(
+        self, dataset: str, *, percent: int, seed: int, names: tuple[str, str]
+    ) -> Sequence[DatasetView]:
+        """A version divided into two."""
+        body = {"percent": percent, "seed": seed, "rest": names[0], "held_out": names[1]}
+        made = self.server.call("POST", f"/datasets/{quote(dataset)}/split", json=body)["data"]
+        return [_dataset_view(each) for each in rebuilt(list[DatasetSummary], made)]
+
+    def mix(self, task: str, *, config: TrainConfig, name: str | None) -> MixView:
+        """A server mixes in training alone.
+
+        Raises:
+            RecipeInvalid: always.
+        """
+        raise RecipeInvalid(
+            "a server mixes data in training only", hint="set data.mix in the recipe"
+        )
+
+    def export(self, dataset: str, into: Path, *, format: str, overwrite: bool) -> int:
+        """Write a version as JSON Lines here; how many examples.
+
+        Raises:
+            Conflict: the file exists.
+        """
+        if into.exists() and not overwrite:
+            raise Conflict(f"{into} exists", hint="choose another file, or add --overwrite")
+        self.server.download(f"/datasets/{quote(dataset)}/export", into, format=format)
+        with into.open("rb") as file:
+            return sum(1 for _ in file)
+
+    # --- base models -------------------------------------------------------------------------
+
+    def list_models(self) -> list[ModelView]:
+        """Base models of the catalog."""
+        return [
+            ModelView(
+                name=each["name"],
+                summary=each["summary"],
+                licence=each["licence"],
+                num_parameters=each["num_parameters"],
+                pulled=each["is_here"],
+                bytes_on_disk=each["num_bytes"],
+                folder="",
+            )
+            for each in self.server.call("GET", "/base-models")["data"]
+        ]
+
+    def pull_model(self, name: str) -> str:
+        """Let the server fetch a base model."""
+        follow(self.server, self._submit(PullRequest(model=name)))
+        return self.server.address
+
+    def inspect_model(self, model: str, *, method: str, rank: int, targets: str) -> InspectionView:
+        """A server tells this in a preflight.
+
+        Raises:
+            RecipeInvalid: always.
+        """
+        raise RecipeInvalid(
+            "a server tells what a method trains in the preflight",
+            hint="tunesmith train RECIPE --plan",
+        )
+
+    # --- runs --------------------------------------------------------------------------------
+
+    def train(self, config: TrainConfig, wish: TrainWish) -> None:
+        """Queue a run and follow it; it goes on whoever watches.
+
+        Raises:
+            RecipeInvalid: something is asked for that only works on this machine.
+        """
+        local = {"--reuse": wish.reuse, "--folds": wish.folds}
+        asked = [option for option, value in local.items() if value]
+        if asked:
+            raise RecipeInvalid(f"{asked[0]} works on this machine only", hint="leave it out")
+        if wish.plan_only:
+            self._plan(config, as_json=wish.as_json)
+            return
+        options = JobOptions(notify=[self.find_channel(each) for each in wish.notify])
+        request = TrainRequest(recipe=config, start_from=wish.start_from)
+        self._follow_run(self._submit(request, options))
+
+    def _plan(self, config: TrainConfig, *, as_json: bool) -> None:
+        done = follow(self.server, self._submit(PreflightRequest(recipe=config)))
+        if as_json:
+            show.print_json(done.value)
+        else:
+            print_preflight(rebuilt(engine.load().Preflight, done.value))
+
+    def find_channel(self, name: str) -> str:
+        """The id of a channel.
+
+        Raises:
+            NotFound: there is none of that name or id.
+        """
+        channels = list(self.server.list(ChannelView, "/channels"))
+        found = [each.id for each in channels if name in (each.name, each.id)]
+        if not found:
+            known = ", ".join(each.name for each in channels) or "none yet"
+            raise NotFound(f"there is no channel {name!r}", hint=f"there are: {known}")
+        return found[0]
+
+    def list_runs(self) -> list[RunView]:
+        """Runs, newest first."""
+        found = self.server.list(RunSummary, "/runs", last_id=lambda entry: entry["job"]["id"])
+        return [_run_view(each) for each in found]
+
+    def show_run(self, run: str) -> RunDetails:
+        """A run in full."""
+        path = f"/runs/{self.find_run(run).id}"
+        found = self.server.view(RunDetail, "GET", path)
+        checkpoints = self.server.call("GET", f"{path}/checkpoints")["data"]
+        return RunDetails(
+            view=_run_view(found.run),
+            losses=[point.loss for point in found.curve],
+            validations=[{"step": each.step, "loss": each.loss} for each in found.validations],
+            tokens_per_second=found.tokens_per_second,
+            checkpoints=[each.step for each in rebuilt(list[CheckpointView], checkpoints)][::-1],
+            lineage={"train": list(found.pins.values())},
+            recipe=found.recipe,
+        )
+
+    def resume_run(self, run: str, recipe: Path | None, overrides: list[str]) -> None:
+        """Queue a run again and follow it.
+
+        Raises:
+            RecipeInvalid: a recipe is to be compared.
+        """
+        if recipe is not None or overrides:
+            raise RecipeInvalid(
+                "on a server a run goes on with its own recipe", hint="leave the options out"
+            )
+        self._follow_run(self.steer(self.find_run(run).id, "resume"))
+
+    def extend_run(self, run: str, *, epochs: int, name: str | None) -> None:
+        """Queue a run that goes on from a finished one, and follow it."""
+        request = ExtendRequest(run=self.find_run(run).id, epochs=epochs, name=name)
+        self._follow_run(self._submit(request))
+
+    # --- what only a server has --------------------------------------------------------------
+
+    def find_run(self, reference: str) -> JobView:
+        """The newest run of a name, or the one of an id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        path = f"/jobs/{quote(reference, safe='')}"
+        wanted = {"name": reference, "kind": "train", "limit": 1}
+        named = self.server.call("GET", "/jobs", params=wanted)["data"]
+        return rebuilt(JobView, named[0]) if named else self.server.view(JobView, "GET", path)
+
+    def steer(self, job_id: str, deed: str, body: Mapping[str, Any] | None = None) -> JobView:
+        """Pause, resume, cancel or move a job."""
+        return self.server.view(JobView, "POST", f"/jobs/{job_id}/{deed}", json=body)
+
+    def follow_run(self, run: str) -> None:
+        """Show how a run goes until it ends."""
+        self._follow_run(self.find_run(run))
+
+    def print_log(self, run: str, *, follow: bool) -> None:
+        """Print what a run's process printed, until the run ends or, without `follow`, so far."""
+        path = f"/runs/{self.find_run(run).id}/logs"
+        quiet = None if follow else _QUIET_SECONDS
+        for event in self.server.events(path, say=show.note, until_quiet_seconds=quiet):
+            print(event.data["text"], end="", flush=True)
+
+    def _follow_run(self, job: JobView) -> None:
+        if job.waits_for:
+            show.note(f"· {job.name} ({job.id}) waits: {job.waits_for}")
+        done = follow(self.server, job)
+        if done.status == "succeeded":
+            show.say(f"run {done.name} finished\nnext: tunesmith runs show {done.name}")
+        else:
+            show.say(f"run {done.name} is {done.status}; tunesmith runs resume {done.name}")
+
+    def _submit(self, request: JobRequest, options: JobOptions | None = None) -> JobView:
+        body = {
+            "job": request.model_dump(mode="json", exclude_unset=True) | {"kind": request.kind},
+            "options": (options or JobOptions()).model_dump(mode="json"),
+        }
+        # Should the line drop before the answer, a second try finds the first one's job.
+        key = {"idempotency-key": secrets.token_hex(16)}
+        return self.server.view(JobView, "POST", "/jobs", json=body, headers=key)
+
+
+def _dataset_view(found: DatasetSummary, *, existed: bool = True) -> DatasetView:
+    return DatasetView(
+        name=found.name,
+        version=found.version,
+        imported=found.created_at,
+        source=found.source,
+        encoding=found.encoding,
+        num_files=found.num_files,
+        left_out=found.left_out,
+        folder="",
+        existed=existed,
+        stats=found.stats,
+    )
+
+
+def _run_view(found: RunSummary) -> RunView:
+    job = found.job
+    return RunView(
+        id=job.id,
+        name=job.name,
+        status=job.status,
+        step=job.step,
+        total_steps=job.total_steps,
+        loss=found.loss,
+        validation_loss=found.validation_loss,
+        base=found.model,
+        method=found.method,
+        created=job.created_at.isoformat(sep=" ", timespec="minutes"),
+        folder="",
+        result=None,
+        message=(job.error or {}).get("message", job.waits_for),
+    )
