@@ -13,12 +13,15 @@ import httpx2
 import psutil
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.exc import IntegrityError
 
 from tests.api.serving import OWNER, PASSWORD, Served, serving
+from tests.service.installation import found_owner
 from tunesmith.errors import DatabaseUnavailable
 from tunesmith.service.config import ServiceConfig
-from tunesmith.service.services import open_services
+from tunesmith.service.services import Services, open_services
 from tunesmith.store.home import Home
+from tunesmith.store.tables import Channel
 
 ENVIRONMENT = {
     name: f"planted-{name.lower()}"
@@ -190,3 +193,15 @@ def test_the_database_password_is_in_no_error(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable) as failed:
         open_services(config, Home(tmp_path))
     assert "planted" not in f"{failed.value} {config!r} {config}"
+
+
+def test_errors_of_the_database_hold_no_values(services: Services) -> None:
+    owner, _ = found_owner(services)
+    row = {"tenant_id": owner.tenant_id, "name": "ops", "created_at": services.clock()}
+    twins = [Channel(id=f"channel-{n}", url="json://host/planted-token", **row) for n in range(2)]
+    with services.database.transaction() as db:
+        db.add_all(twins)
+        with pytest.raises(IntegrityError) as failed:
+            db.flush()
+        db.rollback()
+    assert "planted" not in str(failed.value)

@@ -132,7 +132,9 @@ class WorkerLoop:
             with self.services.database.transaction() as db:
                 job = queue.take_back(db, lease, seen_beat=beat, now=self.services.clock())
             if job is not None:
-                _log.warning("job %s lost its worker and is %s", job.id, job.status)
+                _log.warning(
+                    "job %s lost its worker and is %s", job.id, job.status, extra={"job_id": job.id}
+                )
 
     def _let_go(self, held: HeldJob) -> None:
         """A job's process has ended: publish what that means."""
@@ -145,7 +147,7 @@ class WorkerLoop:
         failpoint("worker.after_publish")
         held.execution.kill()  # what it may have left behind
         self._held.remove(held)
-        _log.info("job %s is %s", held.job.id, status)
+        _log.info("job %s is %s", held.job.id, status, extra={"job_id": held.job.id})
 
     def _settle(self, held: HeldJob) -> JobStatus:
         try:
@@ -187,7 +189,13 @@ class WorkerLoop:
     def _fail(self, job: Job, error: Exception, *, seconds: float) -> JobStatus:
         """What was to be done for `job` cannot be done."""
         event = event_of(error, failure_of(error, kind=job.kind))
-        _log.warning("job %s: %s", job.id, event.message, exc_info=event.reason == "defect")
+        _log.warning(
+            "job %s: %s",
+            job.id,
+            event.message,
+            exc_info=event.reason == "defect",
+            extra={"job_id": job.id},
+        )
         facts = {"reason": event.reason, "message": event.message, "hint": event.hint}
         with self.services.database.transaction() as db:
             lease = Lease(job.id, job.token)
@@ -196,7 +204,9 @@ class WorkerLoop:
 
     def _drop(self, held: HeldJob) -> None:
         """The job is in other hands: end our process, write nothing."""
-        _log.warning("job %s is in other hands; dropped", held.job.id)
+        _log.warning(
+            "job %s is in other hands; dropped", held.job.id, extra={"job_id": held.job.id}
+        )
         held.execution.kill()
         self._held.remove(held)
 
@@ -226,7 +236,9 @@ class WorkerLoop:
         try:
             self._start(job)
         except LeaseLost:
-            _log.warning("job %s went into other hands before it started", job.id)
+            _log.warning(
+                "job %s went into other hands before it started", job.id, extra={"job_id": job.id}
+            )
         return True
 
     def _start(self, job: Job) -> None:

@@ -113,6 +113,7 @@ def _unstorable() -> UserError:
 def _sqlite(url: str) -> Engine:
     engine = create_engine(
         url,
+        hide_parameters=True,  # errors are logged, and parameters hold secrets
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
         pool_size=_NUM_KEPT,
         max_overflow=_NUM_MORE,
@@ -148,6 +149,7 @@ def _postgresql(url: str) -> Engine:
         )
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_size=_NUM_KEPT,
         max_overflow=_NUM_MORE,

@@ -14,6 +14,7 @@ from tunesmith.cli.preflight import print_preflight
 from tunesmith.cli.progress import counted_progress
 from tunesmith.cli.remote.following import follow
 from tunesmith.cli.remote.server import Server, rebuilt
+from tunesmith.cli.remote.views import dataset_view, run_view
 from tunesmith.cli.workspace import ImportWish, TrainWish
 from tunesmith.data.dataset import LeftOut
 from tunesmith.data.preview import ExampleView
@@ -81,11 +82,11 @@ class RemoteWorkspace:
 
     def _dataset(self, reference: str, *, existed: bool = True) -> DatasetView:
         found = self.server.view(DatasetSummary, "GET", f"/datasets/{quote(reference)}")
-        return _dataset_view(found, existed=existed)
+        return dataset_view(found, existed=existed)
 
     def list_datasets(self) -> list[DatasetView]:
         """The newest versions of all datasets, newest first."""
-        return [_dataset_view(each) for each in self.server.list(DatasetSummary, "/datasets")]
+        return [dataset_view(each) for each in self.server.list(DatasetSummary, "/datasets")]
 
     def report_on(self, dataset: str) -> DatasetReport:
         """A version in full."""
@@ -119,7 +120,7 @@ class RemoteWorkspace:
         """Two versions compared."""
         path = f"/datasets/{quote(newer)}/diff"
         found = self.server.view(DatasetDiff, "GET", path, params={"older": older})
-        return DiffView(_dataset_view(found.older), _dataset_view(found.newer), found.difference)
+        return DiffView(dataset_view(found.older), dataset_view(found.newer), found.difference)
 
     def split(
         self, dataset: str, *, percent: int, seed: int, names: tuple[str, str]
@@ -127,7 +128,7 @@ class RemoteWorkspace:
         """A version divided into two."""
         body = {"percent": percent, "seed": seed, "rest": names[0], "held_out": names[1]}
         made = self.server.call("POST", f"/datasets/{quote(dataset)}/split", json=body)["data"]
-        return [_dataset_view(each) for each in rebuilt(list[DatasetSummary], made)]
+        return [dataset_view(each) for each in rebuilt(list[DatasetSummary], made)]
 
     def mix(self, task: str, *, config: TrainConfig, name: str | None) -> MixView:
         """A server mixes in training alone.
@@ -226,7 +227,7 @@ class RemoteWorkspace:
     def list_runs(self) -> list[RunView]:
         """Runs, newest first."""
         found = self.server.list(RunSummary, "/runs", last_id=lambda entry: entry["job"]["id"])
-        return [_run_view(each) for each in found]
+        return [run_view(each) for each in found]
 
     def show_run(self, run: str) -> RunDetails:
         """A run in full."""
@@ -234,7 +235,7 @@ class RemoteWorkspace:
         found = self.server.view(RunDetail, "GET", path)
         checkpoints = self.server.call("GET", f"{path}/checkpoints")["data"]
         return RunDetails(
-            view=_run_view(found.run),
+            view=run_view(found.run),
             losses=[point.loss for point in found.curve],
             validations=[{"step": each.step, "loss": each.loss} for each in found.validations],
             tokens_per_second=found.tokens_per_second,
@@ -305,37 +306,3 @@ class RemoteWorkspace:
         # Should the line drop before the answer, a second try finds the first one's job.
         key = {"idempotency-key": secrets.token_hex(16)}
         return self.server.view(JobView, "POST", "/jobs", json=body, headers=key)
-
-
-def _dataset_view(found: DatasetSummary, *, existed: bool = True) -> DatasetView:
-    return DatasetView(
-        name=found.name,
-        version=found.version,
-        imported=found.created_at,
-        source=found.source,
-        encoding=found.encoding,
-        num_files=found.num_files,
-        left_out=found.left_out,
-        folder="",
-        existed=existed,
-        stats=found.stats,
-    )
-
-
-def _run_view(found: RunSummary) -> RunView:
-    job = found.job
-    return RunView(
-        id=job.id,
-        name=job.name,
-        status=job.status,
-        step=job.step,
-        total_steps=job.total_steps,
-        loss=found.loss,
-        validation_loss=found.validation_loss,
-        base=found.model,
-        method=found.method,
-        created=job.created_at.isoformat(sep=" ", timespec="minutes"),
-        folder="",
-        result=None,
-        message=(job.error or {}).get("message", job.waits_for),
-    )
