@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from tests.api.serving import Served, serving
-from tunesmith.service import jobs
+from tunesmith.service import submitting
 from tunesmith.service.access import authenticate
 from tunesmith.service.job_requests import PullRequest
 from tunesmith.store.tables import Job
@@ -45,7 +45,7 @@ def fill(served: Served) -> str:
     actor = authenticate(served.services, served.key)
     assert actor is not None
     ids = [
-        jobs.submit_job(served.services, PullRequest(model="smollm2-135m"), actor=actor).id
+        submitting.submit_job(served.services, PullRequest(model="smollm2-135m"), actor=actor).id
         for _ in range(NUM_JOBS)
     ]
     with served.services.database.transaction() as db:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.serving import Served, serving
-from tunesmith.service import jobs
+from tunesmith.service import submitting
 from tunesmith.service.access import authenticate
 from tunesmith.service.job_requests import PullRequest
 from tunesmith.service.worker import WorkerLoop
@@ -98,8 +98,8 @@ def test_a_tenant_with_a_full_queue_does_not_hold_others_up(served: Served) -> N
     assert flooding is not None
     assert modest is not None
     for _ in range(100):
-        jobs.submit_job(services, PullRequest(model="smollm2-135m"), actor=flooding)
-    mine = jobs.submit_job(services, PullRequest(model="smollm2-135m"), actor=modest)
+        submitting.submit_job(services, PullRequest(model="smollm2-135m"), actor=flooding)
+    mine = submitting.submit_job(services, PullRequest(model="smollm2-135m"), actor=modest)
     taken: list[str] = []
 
     class Notes:

@@ -20,7 +20,7 @@ from tunesmith.backends.protocol import LOG
 from tunesmith.data.importing import run_import
 from tunesmith.data.job import ImportJob
 from tunesmith.jobs.folder import EVENTS
-from tunesmith.service import channels, files, jobs, keys, people, tenants
+from tunesmith.service import channels, files, keys, people, submitting, tenants
 from tunesmith.service.access import Actor, authenticate
 from tunesmith.service.config import ServiceConfig
 from tunesmith.service.job_requests import TrainRequest
@@ -119,12 +119,12 @@ class World:
     def job(self) -> str:
         """A training that waits."""
         request = TrainRequest(recipe=_recipe(self.fresh("job")))
-        return jobs.submit_job(self.services, request, actor=self.actor("owner")).id
+        return submitting.submit_job(self.services, request, actor=self.actor("owner")).id
 
     def run(self) -> str:
         """A run that has succeeded, with an event."""
         request = TrainRequest(recipe=_recipe(self.fresh("run")))
-        view = jobs.submit_job(self.services, request, actor=self.actor("owner"))
+        view = submitting.submit_job(self.services, request, actor=self.actor("owner"))
         with self.services.database.transaction() as db:
             job = db.get_one(Job, view.id)
             job.status, job.step, job.total_steps = "succeeded", 1, 1

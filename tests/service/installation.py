@@ -1,7 +1,7 @@
 """People and jobs of an installation in tests."""
 
 from tests.api.serving import PASSWORD
-from tunesmith.service import jobs, people
+from tunesmith.service import jobs, people, submitting
 from tunesmith.service.access import Actor, authenticate
 from tunesmith.service.job_requests import JobOptions, PullRequest
 from tunesmith.service.services import Services
@@ -23,6 +23,8 @@ def found_owner(services: Services) -> tuple[Actor, people.Founded]:
 def cancelled_job(services: Services, owner: Actor, channels: list[str]) -> str:
     """A job whose cancellation is told to `channels`: one event."""
     options = JobOptions(notify=channels)
-    job = jobs.submit_job(services, PullRequest(model="smollm2-135m"), actor=owner, options=options)
+    job = submitting.submit_job(
+        services, PullRequest(model="smollm2-135m"), actor=owner, options=options
+    )
     jobs.cancel_job(services, owner.tenant_id, job.id)
     return job.id

@@ -11,7 +11,7 @@ import pytest
 
 from tests.service.installation import cancelled_job, found_owner
 from tests.service.receivers import Hook, web_receiver
-from tunesmith.service import channels, jobs
+from tunesmith.service import channels, jobs, submitting
 from tunesmith.service.access import Actor
 from tunesmith.service.config import ServiceConfig
 from tunesmith.service.job_requests import JobOptions, PullRequest
@@ -166,7 +166,7 @@ def test_a_deleted_channel_is_told_nothing_more(office: Office) -> None:
     cancelled_job(office.services, office.owner, [office.channel_id])
     options = JobOptions(notify=[office.channel_id])
     request = PullRequest(model="smollm2-135m")
-    job = jobs.submit_job(office.services, request, actor=office.owner, options=options)
+    job = submitting.submit_job(office.services, request, actor=office.owner, options=options)
     channels.delete_channel(office.services, office.owner.tenant_id, office.channel_id)
     jobs.cancel_job(office.services, office.owner.tenant_id, job.id)
     assert office.send_all() == 0

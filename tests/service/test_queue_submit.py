@@ -7,7 +7,7 @@ import pytest
 
 from tests.service.installations import BASE_MODEL, training
 from tunesmith.errors import Conflict, QuotaExceeded
-from tunesmith.service import jobs
+from tunesmith.service import jobs, submitting
 from tunesmith.service.access import Actor
 from tunesmith.service.files import store_file
 from tunesmith.service.job_requests import JobOptions, PreviewRequest
@@ -28,14 +28,15 @@ def job_ids(services: Services) -> list[str]:
 
 def test_the_same_key_is_the_same_job(services: Services, actor: Actor) -> None:
     first, again = (
-        jobs.submit_job(services, training(), actor=actor, idempotency_key="k") for _ in range(2)
+        submitting.submit_job(services, training(), actor=actor, idempotency_key="k")
+        for _ in range(2)
     )
     assert first.id == again.id
     assert job_ids(services) == [first.id]
 
 
 def test_without_a_key_each_submit_is_a_job(services: Services, actor: Actor) -> None:
-    made = {jobs.submit_job(services, PREVIEW, actor=actor).id for _ in range(2)}
+    made = {submitting.submit_job(services, PREVIEW, actor=actor).id for _ in range(2)}
     assert sorted(job_ids(services)) == sorted(made)
 
 
@@ -47,9 +48,9 @@ def test_without_a_key_each_submit_is_a_job(services: Services, actor: Actor) ->
 def test_a_key_is_for_one_request(
     services: Services, actor: Actor, request_: object, options: JobOptions
 ) -> None:
-    first = jobs.submit_job(services, training(), actor=actor, idempotency_key="k")
+    first = submitting.submit_job(services, training(), actor=actor, idempotency_key="k")
     with pytest.raises(Conflict, match=first.id):
-        jobs.submit_job(services, request_, actor=actor, options=options, idempotency_key="k")
+        submitting.submit_job(services, request_, actor=actor, options=options, idempotency_key="k")
     assert job_ids(services) == [first.id]
 
 
@@ -60,7 +61,7 @@ def test_a_key_at_the_same_time_is_one_job(services: Services, actor: Actor) -> 
 
         def submit(key: str = f"k{number}", start: Barrier = start) -> str:
             start.wait()
-            return jobs.submit_job(services, PREVIEW, actor=actor, idempotency_key=key).id
+            return submitting.submit_job(services, PREVIEW, actor=actor, idempotency_key=key).id
 
         with ThreadPoolExecutor(num_at_once) as pool:
             made = {each.result() for each in [pool.submit(submit) for _ in range(num_at_once)]}
@@ -77,7 +78,7 @@ def test_trainings_on_one_file_share_its_import(services: Services, actor: Actor
     def submit(number: int) -> str:
         start.wait()
         request = PREVIEW.model_copy(update={"dataset": file.id, "first_row": number + 1})
-        return jobs.submit_job(services, request, actor=actor).id
+        return submitting.submit_job(services, request, actor=actor).id
 
     with ThreadPoolExecutor(3) as pool:
         made = sorted(pool.map(submit, range(3)))
@@ -91,9 +92,9 @@ def test_trainings_on_one_file_share_its_import(services: Services, actor: Actor
 def test_too_many_waiting_jobs_are_refused(services: Services, actor: Actor) -> None:
     with services.database.transaction() as db:
         db.get_one(Tenant, actor.tenant_id).max_queued = 1
-    jobs.submit_job(services, PREVIEW, actor=actor)
+    submitting.submit_job(services, PREVIEW, actor=actor)
     with pytest.raises(QuotaExceeded):
-        jobs.submit_job(services, PREVIEW, actor=actor)
+        submitting.submit_job(services, PREVIEW, actor=actor)
 
 
 def test_what_fails_while_another_job_comes_to_need_it_fails_that_too(
@@ -104,7 +105,7 @@ def test_what_fails_while_another_job_comes_to_need_it_fails_that_too(
     with source.open("rb") as stream:
         file = store_file(services, stream, filename="x.jsonl", purpose="fine-tune", actor=actor)
     wanting = PREVIEW.model_copy(update={"dataset": file.id})
-    first = jobs.submit_job(services, wanting, actor=actor)
+    first = submitting.submit_job(services, wanting, actor=actor)
     lease = claim_next(services)
     failing = Thread(target=fail, args=(services, lease))
     insert = jobs._insert
@@ -115,7 +116,7 @@ def test_what_fails_while_another_job_comes_to_need_it_fails_that_too(
         return insert(*arguments, **values)
 
     monkeypatch.setattr(jobs, "_insert", insert_slowly)
-    second = jobs.submit_job(services, wanting, actor=actor)
+    second = submitting.submit_job(services, wanting, actor=actor)
     failing.join()
     statuses = {
         each: jobs.get_job(services, actor.tenant_id, each).status

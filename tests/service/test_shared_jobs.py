@@ -9,7 +9,7 @@ from sqlalchemy import update
 from tests.conftest import make_tiny_model
 from tunesmith.artifacts import commit_folder
 from tunesmith.errors import Conflict
-from tunesmith.service import files, jobs
+from tunesmith.service import files, jobs, submitting
 from tunesmith.service.access import Actor
 from tunesmith.service.files import FileView
 from tunesmith.service.job_requests import TrainRequest
@@ -46,18 +46,18 @@ def test_two_trainings_on_one_file_wait_for_one_import(
     services: Services, actor: Actor, upload: FileView
 ) -> None:
     for name in ("one", "two"):
-        jobs.submit_job(services, _request(upload.id, name=name), actor=actor)
+        submitting.submit_job(services, _request(upload.id, name=name), actor=actor)
     assert len(_imports(services, actor)) == 1
 
 
 def test_what_a_needed_job_made_is_made_again_when_it_is_gone(
     services: Services, actor: Actor, upload: FileView
 ) -> None:
-    jobs.submit_job(services, _request(upload.id), actor=actor)
+    submitting.submit_job(services, _request(upload.id), actor=actor)
     [first] = _imports(services, actor)
     with services.database.transaction() as db:  # it succeeded, and its dataset was deleted
         db.execute(update(Job).where(Job.id == first).values(status="succeeded"))
-    later = jobs.submit_job(services, _request(upload.id), actor=actor)
+    later = submitting.submit_job(services, _request(upload.id), actor=actor)
     second = next(each for each in _imports(services, actor) if each != first)
     assert second in later.waits_for
 
@@ -66,13 +66,13 @@ def test_a_repeated_request_finds_its_job_though_its_file_is_gone(
     services: Services, actor: Actor, upload: FileView
 ) -> None:
     request = _request(upload.id)
-    job = jobs.submit_job(services, request, actor=actor, idempotency_key="k")
+    job = submitting.submit_job(services, request, actor=actor, idempotency_key="k")
     for each in _imports(services, actor):
         jobs.cancel_job(services, actor.tenant_id, each)
     files.delete_file(services, actor.tenant_id, upload.id)
-    assert jobs.submit_job(services, request, actor=actor, idempotency_key="k").id == job.id
+    assert submitting.submit_job(services, request, actor=actor, idempotency_key="k").id == job.id
     with pytest.raises(Conflict):
-        jobs.submit_job(
+        submitting.submit_job(
             services, _request(upload.id, name="other"), actor=actor, idempotency_key="k"
         )
 
@@ -80,8 +80,8 @@ def test_a_repeated_request_finds_its_job_though_its_file_is_gone(
 def test_a_key_of_ones_own_never_meets_a_shared_one(
     services: Services, actor: Actor, upload: FileView
 ) -> None:
-    jobs.submit_job(services, _request(upload.id), actor=actor)
+    submitting.submit_job(services, _request(upload.id), actor=actor)
     with services.database.reading() as db:
         shared = db.get_one(Job, _imports(services, actor)[0]).idempotency_key
-    mine = jobs.submit_job(services, _request(upload.id), actor=actor, idempotency_key=shared)
+    mine = submitting.submit_job(services, _request(upload.id), actor=actor, idempotency_key=shared)
     assert mine.kind == "train"

@@ -14,7 +14,7 @@ from tunesmith.artifacts import commit_folder
 from tunesmith.backends.protocol import Ended, Execution
 from tunesmith.errors import DatabaseUnavailable
 from tunesmith.jobs.folder import Outcome, write_outcome
-from tunesmith.service import jobs
+from tunesmith.service import jobs, submitting
 from tunesmith.service.access import Actor
 from tunesmith.service.preparation import job_folder
 from tunesmith.service.services import Services
@@ -78,7 +78,7 @@ class Bench:
             worker.turn()
 
     def submit(self, name: str = "tiny-run") -> str:
-        return jobs.submit_job(self.services, training(name), actor=self.actor).id
+        return submitting.submit_job(self.services, training(name), actor=self.actor).id
 
     def job(self, job_id: str) -> Job:
         with self.services.database.reading() as db:

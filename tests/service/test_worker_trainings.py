@@ -9,7 +9,7 @@ from tests.conftest import make_tiny_model
 from tests.service.installations import BASE_MODEL, training
 from tunesmith.artifacts import commit_folder, verify
 from tunesmith.backends.local import LocalBackend
-from tunesmith.service import jobs
+from tunesmith.service import jobs, submitting
 from tunesmith.service.access import Actor
 from tunesmith.service.job_requests import JobOptions, Resources
 from tunesmith.service.job_views import JobView
@@ -38,7 +38,7 @@ class Works:
     def submit(self, *, epochs: int, memory_bytes: int | None = None, **changes: object) -> str:
         options = JobOptions(resources=Resources(memory_bytes=memory_bytes))
         request = training(epochs=epochs, **changes)
-        return jobs.submit_job(self.services, request, actor=self.actor, options=options).id
+        return submitting.submit_job(self.services, request, actor=self.actor, options=options).id
 
     def view(self, job_id: str) -> JobView:
         return jobs.get_job(self.services, self.actor.tenant_id, job_id)

@@ -27,6 +27,7 @@ from tunesmith.api.routes import (
     datasets,
     files,
     health,
+    home,
     jobs,
     machines,
     metrics,
@@ -87,6 +88,7 @@ def create_app(
     app.state.services = services
     app.state.metrics = figures or Metrics(services)
     app.include_router(health.router)
+    app.include_router(home.router)
     for router in _ROUTERS[part]:
         app.include_router(router, prefix=API)
     if part != "operator":

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tunesmith.data.config import DatasetValidation
 from tunesmith.errors import NotFound
-from tunesmith.service import jobs
+from tunesmith.service import jobs, submitting
 from tunesmith.service.access import Actor
 from tunesmith.service.fine_tuning_requests import (
     FineTuningRequest,
@@ -67,7 +67,7 @@ class FineTuning:
 def create_fine_tuning(
     services: Services, request: FineTuningRequest, *, actor: Actor, idempotency_key: str | None
 ) -> FineTuning:
-    """Queue a fine-tuning job, durable on return; see `jobs.submit_job`.
+    """Queue a fine-tuning job, durable on return; see `submitting.submit_job`.
 
     Raises:
         NotFound: the tenant has no such model or dataset.
@@ -76,7 +76,7 @@ def create_fine_tuning(
         Conflict: the key was used for something else.
         QuotaExceeded: too many jobs of the tenant wait.
     """
-    job = jobs.submit_job(
+    job = submitting.submit_job(
         services,
         to_training(services, actor.tenant_id, request),
         actor=actor,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query
 from tunesmith.api.access import Reader, Runner, ServicesDep
 from tunesmith.api.paging import After, Limit, Page
 from tunesmith.schema import Strict, setting
-from tunesmith.service import jobs
+from tunesmith.service import jobs, submitting
 from tunesmith.service.job_requests import JobOptions, JobRequest
 from tunesmith.service.job_views import JobView
 from tunesmith.store.tables import JobStatus
@@ -37,7 +37,7 @@ def submit_job(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> JobView:
     """Queue a job. With an Idempotency-Key, asking again gives the same job."""
-    return jobs.submit_job(
+    return submitting.submit_job(
         services, body.job, actor=actor, options=body.options, idempotency_key=idempotency_key
     )
 
