@@ -108,14 +108,14 @@ def test_what_fails_while_another_job_comes_to_need_it_fails_that_too(
     first = submitting.submit_job(services, wanting, actor=actor)
     lease = claim_next(services)
     failing = Thread(target=fail, args=(services, lease))
-    insert = jobs._insert
+    insert = submitting._insert
 
     def insert_slowly(*arguments: object, **values: object) -> Job:
         failing.start()
         failing.join(timeout=0.5)  # it waits for us, unless nothing holds it back
         return insert(*arguments, **values)
 
-    monkeypatch.setattr(jobs, "_insert", insert_slowly)
+    monkeypatch.setattr(submitting, "_insert", insert_slowly)
     second = submitting.submit_job(services, wanting, actor=actor)
     failing.join()
     statuses = {

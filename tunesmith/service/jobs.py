@@ -13,7 +13,7 @@ from tunesmith.failpoints import failpoint
 from tunesmith.service.job_views import JobView, view_jobs
 from tunesmith.service.services import Services
 from tunesmith.store import requests
-from tunesmith.store.tables import TERMINAL, Job, JobStatus
+from tunesmith.store.tables import TERMINAL, Job, JobNeed, JobStatus
 
 # --- looking ---------------------------------------------------------------------------------
 
