@@ -17,7 +17,7 @@ from tunesmith.service import submitting
 from tunesmith.service.access import authenticate
 from tunesmith.service.job_requests import PullRequest
 from tunesmith.service.worker import WorkerLoop
-from tunesmith.store.queue import Room
+from tunesmith.store.claims import Room
 
 NUM_SLOW = 200
 MOST_SECONDS = 1.0
