@@ -57,9 +57,11 @@ def test_health_answers_while_two_hundred_callers_dawdle(served: Served) -> None
             open_sockets.enter_context(socket.create_connection(("127.0.0.1", served.port)))
             for _ in range(NUM_SLOW)
         ]
+        for each in slow:
+            each.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
         for _ in range(5):
             for each in slow:
-                each.sendall(b"X")  # a request line that never ends
+                each.sendall(b"X-Slow: yes\r\n")  # headers that never end
             time.sleep(0.2)
     assert len(seconds) > 5
     assert sorted(seconds)[len(seconds) * 9 // 10] < MOST_SECONDS
