@@ -8,9 +8,11 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from tests.api.serving import BASE, OWNER, PASSWORD, Served, serving
@@ -60,7 +62,7 @@ def remote(served: Served, *arguments: str | Path, typed: str = "", **variables:
 
 def recipe(folder: Path, name: str, *, epochs: int) -> Path:
     path = folder / f"{name}.yaml"
-    training = f"{{epochs: {epochs}, batch_size: 2}}"
+    training = f"{{epochs: {epochs}, batch_size: 1}}"
     path.write_text(
         f"{{name: {name}, model: {BASE}, data: {{train: talks}}, training: {training}}}"
     )
@@ -117,9 +119,10 @@ def test_a_run_from_plan_to_log(served: Served, tmp_path: Path) -> None:
 
 
 def test_who_stops_watching_stops_nothing(served: Served, tmp_path: Path) -> None:
-    path = recipe(tmp_path, "long", epochs=400)
+    path = recipe(tmp_path, "long", epochs=50)
     watching = start(served, "train", path)
     wait_for_step(served, "long")
+    assert watching.poll() is None
     watching.send_signal(signal.SIGINT)
     _, said = watching.communicate(timeout=30)
     assert watching.returncode == 130
@@ -130,7 +133,7 @@ def test_who_stops_watching_stops_nothing(served: Served, tmp_path: Path) -> Non
     followed = remote(served, "runs", "follow", "long")
     assert "run long is paused" in followed.out
     resumed = start(served, "runs", "resume", "long")
-    wait_for_step(served, "long")
+    wait_for(served, "long", lambda job: job["status"] != "paused")
     assert remote(served, "runs", "cancel", "long").code == 0
     _, said = resumed.communicate(timeout=60)
     assert resumed.returncode == 1
@@ -160,12 +163,20 @@ def start(served: Served, *arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def wait_for_step(served: Served, name: str) -> None:
+    wait_for(served, name, lambda job: job["status"] == "running" and job["step"] > 0)
+
+
+def wait_for(served: Served, name: str, holds: Callable[[dict[str, Any]], bool]) -> None:
     deadline = time.monotonic() + 60
+    headers = {"authorization": f"Bearer {served.key}"}
+    found = ""
     while time.monotonic() < deadline:
-        job = json.loads(remote(served, "jobs", "show", name, "--json").out or "{}")
-        if job and job["status"] == "running" and job["step"]:
+        url = f"{served.address}/api/v1/jobs?name={name}&limit=1"
+        found = httpx2.get(url, headers=headers).text
+        if any(map(holds, json.loads(found)["data"])):
             return
-    raise AssertionError(f"{name} takes no step")
+        time.sleep(0.1)
+    raise AssertionError(f"{name}: {found}")
 
 
 @pytest.mark.parametrize(

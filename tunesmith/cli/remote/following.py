@@ -50,18 +50,23 @@ def follow(server: Server, job: JobView) -> JobView:
                     _say_status(event, job)
                 elif (told := _event_of(event)) is not None:
                     listener(told)
-                if event.data.get("status") == "paused":
+                # A stream begins with the past, where the run may have paused before.
+                if event.data.get("status") == "paused" and _now(server, job).status == "paused":
                     break
     except KeyboardInterrupt:
         raise Stopped(
             f"no longer watching; {job.kind} {job.name} goes on at {server.address}",
             hint=f"tunesmith runs follow {job.id}",
         ) from None
-    job = server.view(JobView, "GET", f"/jobs/{job.id}")
+    job = _now(server, job)
     if job.status in ("failed", "cancelled"):
         error = job.error or {"message": "it was cancelled", "hint": ""}
         raise RunFailed(f"{job.kind} {job.name}: {error['message']}", hint=error["hint"])
     return job
+
+
+def _now(server: Server, job: JobView) -> JobView:
+    return server.view(JobView, "GET", f"/jobs/{job.id}")
 
 
 def _say_status(event: StreamEvent, job: JobView) -> None:
