@@ -30,9 +30,9 @@ def _figures(view: "DatasetView") -> list[tuple[str, str]]:
         ("dropped", _listed_in_file(stats.num_dropped)),
         ("duplicates", f"{stats.num_duplicates:,}"),
         ("not read", _not_read(view)),
-        ("folder", view.folder),
+        ("folder", view.folder or "none"),  # of a server it is not shown
     ]
-    rare = ("source", "dropped", "not read")
+    rare = ("source", "dropped", "not read", "folder")
     return [(word, value) for word, value in figures if word not in rare or value != "none"]
 
 
