@@ -16,7 +16,8 @@ TunesmithError                    reason
 │   ├── AccessDenied              recipe
 │   ├── LoginRefused              recipe
 │   ├── LoginRequired             recipe
-│   └── QuotaExceeded             recipe
+│   ├── QuotaExceeded             recipe
+│   └── RequestRejected           recipe         a request to a served model
 ├── RunFailed                     defect         exit code 1: the work itself failed
 │   ├── TrainingDiverged          diverged
 │   ├── OutOfMemory               out_of_memory
@@ -146,6 +147,10 @@ class LoginRequired(UserError):
 
 class QuotaExceeded(UserError):
     """The tenant has as much as it may have."""
+
+
+class RequestRejected(UserError):
+    """What is asked of a served model can never be answered."""
 
 
 class Unavailable(TunesmithError):

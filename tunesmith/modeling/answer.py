@@ -149,7 +149,7 @@ def load_chat_model(folder: Path) -> ChatModel:
         ModelRejected: the folder is none of these, an adapter's base has changed since training,
             or no token ends a turn, so that an answer would have no end.
     """
-    settings = _settings(folder)
+    settings = read_settings(folder)
     dtype = resolve_precision("auto")
     if (folder / lora.CONFIG).is_file():
         base = _base_of_adapter(folder, settings)
@@ -171,7 +171,8 @@ def load_chat_model(folder: Path) -> ChatModel:
     return ChatModel(model, codec, settings.get("system_prompt", ""))
 
 
-def _settings(folder: Path) -> dict[str, Any]:
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What is recorded beside trained weights: their base model and system prompt; else nothing."""
     path = folder / SETTINGS
     return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 

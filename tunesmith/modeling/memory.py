@@ -71,8 +71,13 @@ def plan_memory(
         activations=batch_tokens * config.num_hidden_layers * per_token_layer * size,
         head=head,
         process=_PROCESS_BYTES,
-        available=float(min(psutil.virtual_memory().available, _limit_bytes())),
+        available=available_bytes(),
     )
+
+
+def available_bytes() -> float:
+    """Memory that this process may still take: what is free, at most its own limit."""
+    return float(min(psutil.virtual_memory().available, _limit_bytes()))
 
 
 def _limit_bytes() -> float:

@@ -11,7 +11,7 @@ Axes: T packed tokens, L tokens of one sequence, H query heads, K key/value head
 D head size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -57,14 +57,7 @@ def packed_attention(
     Raises:
         ModelRejected: the model asks for a kind of attention that this kernel does not have.
     """
-    unknown = [
-        name for name in ("softcap", "s_aux", "position_bias") if kwargs.get(name) is not None
-    ]
-    if unknown or dropout > 0:
-        what = unknown[0] if unknown else "attention dropout"
-        raise ModelRejected(
-            f"{type(module).__name__} needs {what}, which packed training does not have"
-        )
+    refuse_other_kinds(module, dropout=dropout, settings=kwargs)
     query_THD, key_TKD, value_TKD = (states[0].transpose(0, 1) for states in (query, key, value))
     longest = max(sequence_lengths)
     if query.device.type != "cpu" or (sliding_window is not None and longest > sliding_window):
@@ -76,6 +69,21 @@ def packed_attention(
             query_THD, key_TKD, value_TKD, tuple(sequence_lengths), scaling
         )
     return output_THD[None], None
+
+
+def refuse_other_kinds(
+    module: torch.nn.Module, *, dropout: float, settings: Mapping[str, Any]
+) -> None:
+    """Refuse what a model asks of attention beyond scaled, causal products.
+
+    Raises:
+        ModelRejected: naming what it asks for.
+    """
+    asked = [name for name in ("softcap", "s_aux", "position_bias") if settings.get(name) is not None]
+    if dropout > 0:
+        asked.append("attention dropout")
+    if asked:
+        raise ModelRejected(f"{type(module).__name__} needs {asked[0]}, which is not supported")
 
 
 def _per_sequence_sdpa(
@@ -109,13 +117,13 @@ def _per_sequence_sdpa(
     return torch.cat(outputs)
 
 
-def _grouped(states_LHD: Tensor, num_groups: int) -> Tensor:
+def grouped(states_LHD: Tensor, num_groups: int) -> Tensor:
     """[L, H, D] -> [K, G, L, D], a view."""
     length, num_heads, size = states_LHD.shape
     return states_LHD.view(length, num_groups, num_heads // num_groups, size).permute(1, 2, 0, 3)
 
 
-def _rows(states_KGLD: Tensor) -> Tensor:
+def rows(states_KGLD: Tensor) -> Tensor:
     """[K, G, L, D] -> [K, G*L, D], so that one product serves all query heads of a key head."""
     return states_KGLD.reshape(states_KGLD.shape[0], -1, states_KGLD.shape[-1])
 
@@ -145,14 +153,14 @@ class _CausalAttention(torch.autograd.Function):
         start = 0
         for length in lengths:
             stop = start + length
-            query_KGLD = _grouped(scaled_THD[start:stop], num_key_heads)
-            output_KGLD = _grouped(output_THD[start:stop], num_key_heads)
+            query_KGLD = grouped(scaled_THD[start:stop], num_key_heads)
+            output_KGLD = grouped(output_THD[start:stop], num_key_heads)
             key_KDL = key_TKD[start:stop].permute(1, 2, 0)
             value_KLD = value_TKD[start:stop].transpose(0, 1)
             for first in range(0, length, QUERY_BLOCK):
                 last = min(first + QUERY_BLOCK, length)
                 size = last - first
-                scores = torch.bmm(_rows(query_KGLD[:, :, first:last]), key_KDL[:, :, :last])
+                scores = torch.bmm(rows(query_KGLD[:, :, first:last]), key_KDL[:, :, :last])
                 scores.view(-1, size, last)[:, :, first:] += future[:size, :size]
                 probs = torch.softmax(scores, dim=-1)
                 output_KGLD[:, :, first:last] = torch.bmm(probs, value_KLD[:, :last]).view_as(
@@ -175,9 +183,9 @@ class _CausalAttention(torch.autograd.Function):
         start = 0
         for length in ctx.lengths:
             stop = start + length
-            query_KGLD = _grouped(scaled_THD[start:stop], num_key_heads)
-            grad_KGLD = _grouped(grad_THD[start:stop], num_key_heads)
-            grad_query_KGLD = _grouped(grad_query_THD[start:stop], num_key_heads)
+            query_KGLD = grouped(scaled_THD[start:stop], num_key_heads)
+            grad_KGLD = grouped(grad_THD[start:stop], num_key_heads)
+            grad_query_KGLD = grouped(grad_query_THD[start:stop], num_key_heads)
             key_KLD = key_TKD[start:stop].transpose(0, 1)
             value_KDL = value_TKD[start:stop].permute(1, 2, 0)
             # Several query blocks add up, in float32 as one product over all of them would.
@@ -185,14 +193,14 @@ class _CausalAttention(torch.autograd.Function):
             for first in range(0, length, QUERY_BLOCK):
                 last = min(first + QUERY_BLOCK, length)
                 probs = next(blocks)
-                grad_rows = _rows(grad_KGLD[:, :, first:last])
+                grad_rows = rows(grad_KGLD[:, :, first:last])
                 grad_probs = torch.bmm(grad_rows, value_KDL[:, :, :last])
                 grad_scores = _softmax_backward(grad_probs, probs, -1, probs.dtype)
                 block = grad_query_KGLD[:, :, first:last]
                 torch.mul(
                     torch.bmm(grad_scores, key_KLD[:, :last]).view_as(block), ctx.scaling, out=block
                 )
-                query_rows = _rows(query_KGLD[:, :, first:last])
+                query_rows = rows(query_KGLD[:, :, first:last])
                 sums[0][:, :last] += torch.bmm(grad_scores.transpose(1, 2), query_rows)
                 sums[1][:, :last] += torch.bmm(probs.transpose(1, 2), grad_rows)
             grad_key_TKD[start:stop] = sums[0].transpose(0, 1)

@@ -2,9 +2,13 @@
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -146,17 +150,57 @@ def read_config(folder: Path) -> LoraConfig:
     Raises:
         ModelRejected: it uses what this method lacks, without which it would answer otherwise.
     """
-    settings = json.loads((folder / CONFIG).read_text("utf-8"))
-    foreign = [key for key in _NOT_OURS if settings.get(key) not in (None, False, "none", {}, [])]
-    if settings.get("peft_type") != "LORA" or foreign:
-        what = ", ".join(foreign) or f"peft_type {settings.get('peft_type')}"
-        raise ModelRejected(f"the adapter {folder} uses {what}, which is not supported")
+    settings = _read_settings(folder)
     return LoraConfig(
         rank=settings["r"],
         alpha=settings["lora_alpha"],
         dropout=settings.get("lora_dropout", 0.0),
         targets=settings["target_modules"],
     )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """An adapter's (A [rank, inputs], B [outputs, rank]) by the full name of their layer."""
+
+    rank: int
+    scaling: float
+    layers: Mapping[str, tuple[Tensor, Tensor]]
+
+
+def read_pairs(folder: Path) -> Pairs:
+    """The pairs of an adapter folder in PEFT's format, ours or stock PEFT's.
+
+    Raises:
+        ModelRejected: the folder is damaged, or it uses what this method lacks.
+    """
+    settings = _read_settings(folder)
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise ModelRejected(f"{folder / WEIGHTS} cannot be read: {error}") from error
+    suffixes = (".lora_A.weight", ".lora_B.weight")
+    names = {key.removeprefix(_PREFIX).removesuffix(end) for key in tensors for end in suffixes}
+    names = {name for name in names if not name.endswith(suffixes)}
+    expected = {f"{_PREFIX}{name}{suffix}" for name in names for suffix in suffixes}
+    if not names or expected != tensors.keys():
+        odd = min(expected ^ tensors.keys(), default="nothing")
+        raise ModelRejected(f"{folder / WEIGHTS} is no LoRA adapter: unpaired is {odd}")
+    a, b = suffixes
+    return Pairs(
+        rank=settings["r"],
+        scaling=settings["lora_alpha"] / settings["r"],
+        layers={n: (tensors[f"{_PREFIX}{n}{a}"], tensors[f"{_PREFIX}{n}{b}"]) for n in names},
+    )
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    settings = json.loads((folder / CONFIG).read_text("utf-8"))
+    foreign = [key for key in _NOT_OURS if settings.get(key) not in (None, False, "none", {}, [])]
+    if settings.get("peft_type") != "LORA" or foreign:
+        what = ", ".join(foreign) or f"peft_type {settings.get('peft_type')}"
+        raise ModelRejected(f"the adapter {folder} uses {what}, which is not supported")
+    return settings
 
 
 def _lora_layers(model: nn.Module) -> dict[str, LoraLinear]:

@@ -1,0 +1,185 @@
+"""Many LoRA adapters beside one linear layer, in one batch.
+
+All pairs of a layer lie in one bank: A of every adapter below each other, B likewise. A step takes
+the stretch of the bank that its adapters lie in and does two products for all rows at once; a mask
+between them lets each row keep only its own adapter's part. That is more arithmetic than a product
+per adapter and far fewer operations: with 16 adapters in a batch of 32 a third of the time.
+
+Axes: T rows of a step, I inputs, O outputs, R = adapters * rank.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from tunesmith.errors import ModelRejected
+from tunesmith.modeling.methods.lora import Pairs
+
+
+@dataclass
+class Lanes:
+    """The stretch of the banks that a step needs; None between steps and without adapters.
+
+    `mask_TR` is 1 where a row's own adapter lies and 0 elsewhere, None if all rows share the one.
+    """
+
+    stretch: slice
+    mask_TR: Tensor | None
+
+
+@dataclass
+class Routing:
+    """What every layer of a model reads in a step; the engine sets it before each."""
+
+    lanes: Lanes | None = None
+
+
+class SharedLinear(nn.Module):
+    """A linear layer of the base, which is never changed, and the bank of pairs beside it."""
+
+    def __init__(self, base: nn.Linear, routing: Routing) -> None:
+        super().__init__()
+        self.base = base
+        self._routing = routing
+        self.lora_a_RI = base.weight.new_zeros(0, base.in_features)
+        self.lora_b_RO = base.weight.new_zeros(0, base.out_features)
+
+    def resize(self, num_rows: int) -> None:
+        """Make the bank `num_rows` high, keeping what is in it."""
+        for name in ("lora_a_RI", "lora_b_RO"):
+            old = getattr(self, name)
+            new = old.new_zeros(num_rows, old.shape[1])
+            new[: len(old)] = old[:num_rows]
+            setattr(self, name, new)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[..., I] -> [..., O]."""
+        output = self.base(inputs)
+        lanes = self._routing.lanes
+        if lanes is None:
+            return output
+        reduced_TR = inputs.view(-1, inputs.shape[-1]) @ self.lora_a_RI[lanes.stretch].T
+        if lanes.mask_TR is not None:
+            reduced_TR *= lanes.mask_TR
+        output.view(-1, output.shape[-1]).addmm_(reduced_TR, self.lora_b_RO[lanes.stretch])
+        return output
+
+
+class LoraBank:
+    """Which adapter lies where, the same place in every layer.
+
+    Every place is as high as the largest rank so far; smaller pairs are padded with zeros, which
+    add nothing.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._routing = Routing()
+        self._layers: dict[str, SharedLinear] = {}
+        self._places: list[bool] = []  # which are taken
+        self._rank = 0
+
+    def add(self, pairs: Pairs) -> int:
+        """Put `pairs` beside their layers; returns their place."""
+        if pairs.rank > self._rank:
+            self._raise_rank(pairs.rank)
+        for name in pairs.layers.keys() - self._layers.keys():
+            self._wrap(name)
+        place = self._free_place()
+        rows = slice(place * self._rank, place * self._rank + pairs.rank)
+        for name, (lora_a_RI, lora_b_OR) in pairs.layers.items():
+            self._layers[name].lora_a_RI[rows] = lora_a_RI.to(self._layers[name].lora_a_RI)
+            scaled_OR = lora_b_OR.float() * pairs.scaling
+            self._layers[name].lora_b_RO[rows] = scaled_OR.T.to(self._layers[name].lora_b_RO)
+        return place
+
+    def remove(self, place: int) -> None:
+        """Free a place that no running sequence uses."""
+        rows = slice(place * self._rank, (place + 1) * self._rank)
+        for layer in self._layers.values():
+            layer.lora_a_RI[rows], layer.lora_b_RO[rows] = 0, 0
+        self._places[place] = False
+
+    def route(self, places: Sequence[int | None]) -> None:
+        """Set which adapter each row of the next step uses, None for the base alone."""
+        used = {place for place in places if place is not None}
+        if not used:
+            self._routing.lanes = None
+            return
+        low, high = min(used), max(used) + 1
+        mask_TR = None
+        if len(used) > 1 or None in places:
+            owner_T1 = torch.tensor([-1 if place is None else place for place in places])[:, None]
+            lane_R = torch.arange(low, high).repeat_interleave(self._rank)
+            mask_TR = (owner_T1 == lane_R).to(self._model.dtype)
+        self._routing.lanes = Lanes(slice(low * self._rank, high * self._rank), mask_TR)
+
+    def bytes_for(self, pairs: Pairs) -> int:
+        """Memory that `add` would take beyond what is held."""
+        rank = max(pairs.rank, self._rank)
+        num_places = len(self._places) + (all(self._places))
+        names = pairs.layers.keys() | self._layers.keys()
+        after = sum(_row_size(self._linear(name)) for name in names) * num_places * rank
+        held = sum(_row_size(layer.base) * len(layer.lora_a_RI) for layer in self._layers.values())
+        return (after - held) * self._model.dtype.itemsize
+
+    def check(self, pairs: Pairs) -> None:
+        """Refuse pairs that do not fit the model.
+
+        Raises:
+            ModelRejected: naming the layer.
+        """
+        for name, (lora_a_RI, lora_b_OR) in pairs.layers.items():
+            try:
+                layer = self._linear(name)
+            except AttributeError:
+                raise ModelRejected(f"the adapter changes {name}, which the model lacks") from None
+            expected = (pairs.rank, layer.in_features), (layer.out_features, pairs.rank)
+            found = tuple(lora_a_RI.shape), tuple(lora_b_OR.shape)
+            if found != expected:
+                raise ModelRejected(
+                    f"the adapter does not fit {name}: it has {found}, {expected} fits",
+                    hint="load it over the base model that it was trained on",
+                )
+
+    def _linear(self, name: str) -> nn.Linear:
+        layer = self._model.get_submodule(name)
+        layer = layer.base if isinstance(layer, SharedLinear) else layer
+        if not isinstance(layer, nn.Linear):
+            raise ModelRejected(f"the adapter changes {name}, which is no linear layer")
+        return layer
+
+    def _wrap(self, name: str) -> None:
+        layer = SharedLinear(self._linear(name), self._routing)
+        layer.resize(len(self._places) * self._rank)
+        parent, _, child = name.rpartition(".")
+        setattr(self._model.get_submodule(parent), child, layer)
+        self._layers[name] = layer
+
+    def _free_place(self) -> int:
+        if all(self._places):
+            self._places.append(False)
+            for layer in self._layers.values():
+                layer.resize(len(self._places) * self._rank)
+        place = self._places.index(False)
+        self._places[place] = True
+        return place
+
+    def _raise_rank(self, rank: int) -> None:
+        """Spread the places for a larger rank."""
+        for layer in self._layers.values():
+            for name in ("lora_a_RI", "lora_b_RO"):
+                old = getattr(layer, name)
+                spread = old.new_zeros(len(self._places), rank, old.shape[1])
+                if self._rank:
+                    spread[:, : self._rank] = old.view(len(self._places), self._rank, -1)
+                setattr(layer, name, spread.flatten(0, 1))
+        self._rank = rank
+
+
+def _row_size(layer: nn.Linear) -> int:
+    return layer.in_features + layer.out_features
+
