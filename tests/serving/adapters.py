@@ -1,5 +1,6 @@
 """Adapters made with stock peft, strong enough to change what a tiny random model says."""
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def make_adapter(base: Path, folder: Path, *, kind: str, seed: int) -> Path:
     """Save an adapter with random weights of the size of the base's own."""
     torch.manual_seed(seed)
     model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), KINDS[kind]
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), copy.copy(KINDS[kind])
     )
     with torch.no_grad():
         for name, parameter in model.named_parameters():

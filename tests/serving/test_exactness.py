@@ -3,11 +3,23 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    MambaConfig,
+    MistralConfig,
+    Qwen3Config,
+    StableLmConfig,
+)
 
 from tests.conftest import make_tiny_model
 from tests.serving.adapters import KINDS, make_adapter, reference, request, tokens_of
+from tunesmith.errors import ModelRejected
 from tunesmith.serving.config import EngineConfig
 from tunesmith.serving.engine import TorchEngine
 from tunesmith.serving.load import load_engine
@@ -25,6 +37,17 @@ PROMPTS = some_prompts((1, 7, 30, 64, 65, 130, 200))
 # Untied and with large weights: what the model says then hangs on all it has read. As it is made
 # elsewhere it only repeats its last token, and every cache would pass.
 LIVELY: dict[str, object] = {"tie_word_embeddings": False, "initializer_range": 0.3}
+
+SIZES: dict[str, Any] = {
+    **LIVELY,
+    "vocab_size": 320,
+    "hidden_size": 48,
+    "intermediate_size": 96,
+    "max_position_embeddings": 512,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +130,43 @@ def test_shapes_of_llama(tmp_path: Path, family: str) -> None:
     streams = [engine.submit(request(prompt)) for prompt in PROMPTS]
     assert [tokens_of(stream) for stream in streams] == reference(folder, None, PROMPTS)
     engine.close()
+
+
+FEW = {"num_hidden_layers": 3, "num_attention_heads": 6, "num_key_value_heads": 2}
+ARCHITECTURES: dict[str, Any] = {
+    "sliding window": MistralConfig(**SIZES, **FEW, sliding_window=20),
+    "windows in some layers": Gemma3TextConfig(
+        **SIZES,
+        **FEW,
+        head_dim=16,
+        sliding_window=70,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    ),
+    "norms in attention": Qwen3Config(**SIZES, **FEW, head_dim=16),
+    "learned positions": GPT2Config(**SIZES, n_layer=3, n_head=6, n_positions=512),
+}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_other_architectures(tmp_path: Path, architecture: str) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(ARCHITECTURES[architecture]).save_pretrained(folder)
+    engine = load_engine(folder, SMALL)
+    streams = [engine.submit(request(prompt)) for prompt in PROMPTS]
+    assert [tokens_of(stream) for stream in streams] == reference(folder, None, PROMPTS)
+    engine.close()
+
+
+def test_an_architecture_with_other_state_is_refused(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    AutoModelForCausalLM.from_config(MambaConfig(**SIZES)).save_pretrained(folder)
+    with pytest.raises(ModelRejected, match="mamba has layers of kind linear_attention"):
+        load_engine(folder, SMALL)
+
+
+def test_an_attention_that_passes_nothing_on_is_refused(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    AutoModelForCausalLM.from_config(StableLmConfig(**SIZES, **FEW)).save_pretrained(folder)
+    with pytest.raises(ModelRejected, match="stablelm does not run with this engine"):
+        load_engine(folder, SMALL)
