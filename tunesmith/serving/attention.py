@@ -2,8 +2,8 @@
 
 A step mixes sequences that get their next token (one query each) with pieces of prompts (many
 queries each). For the first kind all blocks are one batch of products: every block with the query
-of the sequence that owns it, then each sequence's parts are weighed by their softmax sums, which is
-exactly attention over the whole (as in flash-decoding). So the number of operations depends on
+of the sequence that owns it, then each sequence's parts are weighed by their share of its softmax,
+which is exactly attention over the whole (as in flash-decoding). So the number of operations depends on
 neither the number of sequences nor their lengths, nothing is padded beyond a block, and blocks are
 read where they lie.
 
@@ -113,12 +113,12 @@ class Step:
         return torch.tensor([each + each[:1] * (widest - len(each)) for each in parts])
 
     @cached_property
-    def padding_SW11(self) -> Tensor:
-        """Added to the softmax sums of `parts_SW`: unseen where it is padding."""
+    def padding_SW111(self) -> Tensor:
+        """Added to the largest scores of `parts_SW`: unseen where it is padding."""
         widest = self.parts_SW.shape[1]
         counts = torch.tensor([blocks_for(span.stop) for span in self.single])
         padded = torch.arange(widest) >= counts[:, None]
-        return torch.where(padded, _UNSEEN * 2, 0.0)[:, :, None, None]
+        return torch.where(padded, 2 * _UNSEEN, 0.0)[:, :, None, None, None]
 
     def bias_P11B(self, window: int | None) -> Tensor:
         """Added to the scores of the blocks read: unseen what is behind the end or the window."""
@@ -200,11 +200,17 @@ def _one_query_each(query_SHD: Tensor, layer: Tensor, step: Step, window: int | 
     flat_query = query_PKGD.view(num_blocks * num_heads, -1, size)
     scores = torch.bmm(flat_query, key_PKBD.flatten(0, 1).transpose(1, 2))
     scores_PKGB = scores.view(num_blocks, num_heads, -1, BLOCK_TOKENS) + step.bias_P11B(window)
-    sums_PKG = torch.logsumexp(scores_PKGB.float(), dim=-1)
-    probs = torch.softmax(scores_PKGB, dim=-1).view(num_blocks * num_heads, -1, BLOCK_TOKENS)
-    parts_PKGD = torch.bmm(probs, value_PKBD.flatten(0, 1)).view_as(query_PKGD)
-    weights_SWKG = torch.softmax(sums_PKG[step.parts_SW] + step.padding_SW11, dim=1)
-    output_SKGD = (parts_PKGD[step.parts_SW] * weights_SWKG[..., None]).sum(dim=1)
+    # softmax by hand: each part keeps its largest score and its sum, in float32, for the weighing.
+    largest_PKG1 = scores_PKGB.amax(dim=-1, keepdim=True)
+    probs_PKGB = (scores_PKGB - largest_PKG1).exp_()
+    sums_PKG1 = probs_PKGB.sum(dim=-1, keepdim=True, dtype=torch.float32)
+    flat_probs = probs_PKGB.view(num_blocks * num_heads, -1, BLOCK_TOKENS)
+    parts_PKGD = torch.bmm(flat_probs, value_PKBD.flatten(0, 1)).view_as(query_PKGD)
+
+    largest_SWKG1 = largest_PKG1[step.parts_SW].float() + step.padding_SW111
+    weights_SWKG1 = (largest_SWKG1 - largest_SWKG1.amax(dim=1, keepdim=True)).exp_()
+    sums_SKG1 = (weights_SWKG1 * sums_PKG1[step.parts_SW]).sum(dim=1)
+    output_SKGD = (weights_SWKG1 * parts_PKGD[step.parts_SW]).sum(dim=1) / sums_SKG1
     return output_SKGD.view_as(query_SHD).to(query_SHD.dtype)
 
 

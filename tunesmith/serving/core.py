@@ -179,15 +179,19 @@ class Core:
     def _next_spans(self) -> list[tuple[Answer, Span]]:
         """What each answer reads next: its last token, or as much of its prompt as has room."""
         room = self._config.step_tokens
-        batch: list[tuple[Answer, Span]] = []
-        row = 0
+        sizes: list[tuple[Answer, int]] = []
         for answer in self._running:
             size = answer.num_unread
             if size > 1:
                 size = min(size, room)
                 room -= size
-            if size == 0:
-                continue
+            if size > 0:
+                sizes.append((answer, size))
+        # Rows of one adapter side by side: its products then need no copies.
+        sizes.sort(key=lambda each: -1 if each[0].adapter.place is None else each[0].adapter.place)
+        batch: list[tuple[Answer, Span]] = []
+        row = 0
+        for answer, size in sizes:
             self.cache.grow(answer.table, answer.num_stored + size)
             batch.append((answer, Span(row, answer.num_stored, size, answer.table)))
             row += size
