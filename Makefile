@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format resume-matrix exactness chaos job-life outbox bench bench-data bench-api corpus fuzz-data tenant-matrix fuzz security docs lock clean
+.PHONY: help demo test check format resume-matrix exactness chaos job-life outbox bench bench-data bench-api bench-serving corpus fuzz-data tenant-matrix fuzz security docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -78,6 +78,9 @@ fuzz: .venv/dev  ## 10,000 requests made from the OpenAPI file, with and without
 
 security: .venv/dev  ## names, websites, archives, credentials, floods: what an attacker would try
 	@$(BIN)/python -m pytest -q tests/api/test_access.py tests/api/test_security.py tests/api/test_abuse.py
+
+bench-serving: .venv/dev  ## benchmark P7: concurrent chats over adapters of one base
+	@$(BIN)/python -m benchmarks.serving
 
 bench-api: .venv/dev  ## benchmark P8: the API with 100 jobs and 20 clients
 	@$(BIN)/python -m benchmarks.api

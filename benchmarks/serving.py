@@ -119,7 +119,7 @@ def run_ours(load: Load) -> Result:
 
 
 def run_generate(load: Load) -> Result:
-    """transformers' `generate` on one padded batch; adapters by peft's `adapter_names`."""
+    """Transformers' `generate` on one padded batch; adapters by peft's `adapter_names`."""
     import torch
     from transformers import StoppingCriteria, StoppingCriteriaList
 
@@ -160,7 +160,7 @@ def run_generate(load: Load) -> Result:
 
 
 def run_continuous(load: Load) -> Result:
-    """transformers' continuous batching; it has one adapter a model, so the base alone."""
+    """Transformers' continuous batching; it has one adapter a model, so the base alone."""
     from transformers import GenerationConfig
 
     model = _stock_model(load)
@@ -206,7 +206,14 @@ def _result(num_tokens: int, seconds: float, waits: Sequence[float]) -> Result:
 
 
 def measure(side: str, load: Load) -> Result:
-    command = [sys.executable, "-m", "benchmarks.serving", "--child", side, json.dumps(asdict(load))]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.serving",
+        "--child",
+        side,
+        json.dumps(asdict(load)),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{side} failed:\n{done.stderr[-2000:]}")
@@ -215,7 +222,10 @@ def measure(side: str, load: Load) -> Result:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Print one row a side and load, medians over the rounds, and what adapters cost."""
-    print("| chats | adapters | side | tokens/s | first token p50, s | p99, s |\n|---|---|---|---|---|---|")
+    print(
+        "| chats | adapters | side | tokens/s | first token p50, s | p99, s |\n"
+        "|---|---|---|---|---|---|"
+    )
     for chats in arguments.chats:
         plain = 0.0
         for adapters in (0, *(number for number in arguments.adapters if number <= chats)):
@@ -241,10 +251,8 @@ def compare(arguments: argparse.Namespace) -> None:
                 if side == "ours":
                     plain = plain or speed
                     note = f" ({speed / plain - 1:+.0%})" if adapters else ""
-                print(
-                    f"| {chats} | {adapters} | {side} | {speed:.0f}{note} | {p50:.2f} | {p99:.2f} |",
-                    flush=True,
-                )
+                cells = (chats, adapters, side, f"{speed:.0f}{note}", f"{p50:.2f}", f"{p99:.2f}")
+                print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
 
 
 def main() -> None:

@@ -155,9 +155,10 @@ def test_adapters_come_and_go_while_others_answer(
     lengthy = Sampling(temperature=0, max_tokens=100)
     under_way = engine.submit(request(PROMPT, adapter="x", sampling=lengthy))
     engine.load_adapter("x", other)
-    assert tokens_of(engine.submit(request(PROMPT, adapter="x"))) == reference(
-        base, other, [PROMPT]
-    )[0]
+    assert (
+        tokens_of(engine.submit(request(PROMPT, adapter="x")))
+        == reference(base, other, [PROMPT])[0]
+    )
     [expected] = reference(base, adapter, [PROMPT], max_new_tokens=100)
     assert tokens_of(under_way) == expected, "it keeps what it began with"
     engine.unload_adapter("x")
@@ -203,7 +204,7 @@ def test_what_cannot_be_answered_is_refused_at_once(engine: TorchEngine) -> None
         engine.submit(request([]))
     with pytest.raises(RequestRejected, match="unknown tokens"):
         engine.submit(request([99_999]))
-    with pytest.raises(RequestRejected, match="40 tokens, with an answer of 561 .* 600 tokens"):
+    with pytest.raises(RequestRejected, match=r"40 tokens, with an answer of 561 .* 600 tokens"):
         engine.submit(request(PROMPT, sampling=Sampling(max_tokens=561)))
 
 
@@ -219,7 +220,7 @@ def test_a_damaged_or_foreign_adapter_is_refused(
     with pytest.raises(ModelRejected, match=r"does not fit model\.layers.*up_proj"):
         engine.load_adapter("x", tmp_path)
     save_file({n: w for n, w in weights.items() if n != name}, tmp_path / WEIGHTS)
-    with pytest.raises(ModelRejected, match="unpaired is .*up_proj"):
+    with pytest.raises(ModelRejected, match=r"unpaired is .*up_proj"):
         engine.load_adapter("x", tmp_path)
     assert engine.stats().adapters == ()
 

@@ -36,7 +36,9 @@ def test_no_half_characters(tokenizer: Tokenizer) -> None:
     assert "".join(cut_short) == "ab"
 
 
-@given(st.text(alphabet="ab你🙂 ", max_size=30), st.text(alphabet="ab你🙂 ", min_size=1, max_size=4))
+@given(
+    st.text(alphabet="ab你🙂 ", max_size=30), st.text(alphabet="ab你🙂 ", min_size=1, max_size=4)
+)
 def test_a_stop_string_is_cut_exactly(tiny_model: Path, text: str, stop: str) -> None:
     tokenizer = Tokenizer.from_file(str(tiny_model / "tokenizer.json"))
     pieces = pieces_of(tokenizer, tokenizer.encode(text).ids, stop=(stop,))

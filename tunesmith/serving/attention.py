@@ -3,9 +3,9 @@
 A step mixes sequences that get their next token (one query each) with pieces of prompts (many
 queries each). For the first kind all blocks are one batch of products: every block with the query
 of the sequence that owns it, then each sequence's parts are weighed by their share of its softmax,
-which is exactly attention over the whole (as in flash-decoding). So the number of operations depends on
-neither the number of sequences nor their lengths, nothing is padded beyond a block, and blocks are
-read where they lie.
+which is exactly attention over the whole (as in flash-decoding). So the number of operations
+depends on neither the number of sequences nor their lengths, nothing is padded beyond a block, and
+blocks are read where they lie.
 
 Axes: T tokens of the step, S sequences with one query, P blocks, B tokens of a block, W the most
 blocks of a sequence, L keys, H query heads, K key/value heads, G = H / K, D head size.

@@ -1,18 +1,18 @@
-"""Answers that are JSON by construction: tokens that would break it are never chosen (llguidance)."""
+"""Answers that are JSON by construction: tokens that would break it are never chosen."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import JsonCompileOptions, LLMatcher, LLTokenizer
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from tunesmith.errors import RequestRejected
 
 # One space at most: with free whitespace a model can go on without ever writing a value.
-_COMPACT = {"whitespace_pattern": " ?"}
+_COMPACT: JsonCompileOptions = {"whitespace_pattern": " ?"}
 
 
 class Constraint:
@@ -23,7 +23,9 @@ class Constraint:
 
     def forbid(self, logits_V: Tensor) -> None:
         """Set the logits of tokens that may not come next to -inf, in place."""
-        allowed_V = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.bool)
+        allowed_V = torch.frombuffer(
+            bytearray(self._matcher.compute_logit_bias()), dtype=torch.bool
+        )
         logits_V[: len(allowed_V)].masked_fill_(~allowed_V[: len(logits_V)], float("-inf"))
         logits_V[len(allowed_V) :] = float("-inf")
 

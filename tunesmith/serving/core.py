@@ -17,15 +17,13 @@ from tunesmith.errors import NotFound
 from tunesmith.serving.adapters import Adapter, Parts, VirtualPrompt, VirtualStates
 from tunesmith.serving.answers import Answer, Line
 from tunesmith.serving.attention import Span, Step
-from tunesmith.serving.cache import CacheShape, KvCache, blocks_for
+from tunesmith.serving.cache import CacheShape, KvCache
 from tunesmith.serving.config import EngineConfig
 from tunesmith.serving.lora_bank import LoraBank
 from tunesmith.serving.memory import check_room
 from tunesmith.serving.prefixes import PrefixCache
 from tunesmith.serving.protocol import EngineStats
 from tunesmith.serving.sampling import choose
-
-_NO_ADAPTER = Adapter(id=0)
 
 
 class Core:
@@ -43,7 +41,8 @@ class Core:
         self.cache = KvCache(shape, num_tokens=config.kv_tokens, device=model.device)
         self._prefixes = PrefixCache(num_tokens=config.prefix_tokens)
         self._bank = LoraBank(model)
-        self._adapters: dict[str, Adapter] = {"": _NO_ADAPTER}
+        self._alone = Adapter(id=0)  # the base without any
+        self._adapters: dict[str, Adapter] = {}
         self._adapter_ids = count(1)
         self._line = Line()
         self._running: list[Answer] = []
@@ -79,7 +78,7 @@ class Core:
         Raises:
             NotFound: there is none of that name.
         """
-        adapter = self.adapter(name)
+        adapter = self._loaded(name)
         del self._adapters[name]
         adapter.leaving = True
         self._leave(adapter, num_users=0)
@@ -90,8 +89,11 @@ class Core:
         Raises:
             NotFound: there is none.
         """
+        return self._loaded(name) if name else self._alone
+
+    def _loaded(self, name: str) -> Adapter:
         if name not in self._adapters:
-            known = ", ".join(sorted(self._adapters)[1:]) or "none"
+            known = ", ".join(sorted(self._adapters)) or "none"
             raise NotFound(f"no adapter {name!r} is loaded", hint=f"loaded are: {known}")
         return self._adapters[name]
 
@@ -253,14 +255,14 @@ class Core:
             num_cached_tokens=self._num_cached,
             num_answer_tokens=self._num_answer,
             num_steps=self._num_steps,
-            adapters=tuple(sorted(self._adapters)[1:]),
+            adapters=tuple(sorted(self._adapters)),
         )
 
     def base_digest(self) -> str:
         """SHA-256 of the base model's weights in memory: adapters come and go, it stays (F165)."""
         digest = hashlib.sha256()
         for parameter in self._model.parameters():
-            digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+            digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
 

@@ -128,9 +128,7 @@ class TorchEngine:
 
     @cached_property
     def _constraints(self) -> Constraints:
-        return Constraints(
-            self.codec.tokenizer, num_ids=self._num_ids, end_ids=self.codec.end_ids
-        )
+        return Constraints(self.codec.tokenizer, num_ids=self._num_ids, end_ids=self.codec.end_ids)
 
     # --- in the engine's thread --------------------------------------------------------------
 

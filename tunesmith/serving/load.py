@@ -96,8 +96,8 @@ def _switch_attention(model: PreTrainedModel, shape: CacheShape) -> None:
     """
     kind = model.config.model_type
     generator = torch.Generator().manual_seed(0)
-    vocabulary = model.get_input_embeddings().num_embeddings
-    ids = torch.randint(int(vocabulary), (1, sum(_PROOF_LENGTHS)), generator=generator)
+    num_ids = model.config.get_text_config().vocab_size
+    ids = torch.randint(num_ids, (1, sum(_PROOF_LENGTHS)), generator=generator)
     with torch.inference_mode():
         expected = model(input_ids=ids.to(model.device), use_cache=False).logits[0, -1].float()
         attention.register()

@@ -46,7 +46,7 @@ class PrefixCache:
     def keep(
         self, root: Hashable, tokens: Sequence[int], read: Callable[[int, int], Tensor]
     ) -> None:
-        """Remember the whole chunks of `tokens`; `read(start, stop)` copies states not yet known."""
+        """Remember the whole chunks of `tokens`; `read(start, stop)` copies states yet unknown."""
         keys: list[_Key] = []
         parent = root
         for start in _chunk_starts(tokens)[: self._max_chunks]:

@@ -79,7 +79,9 @@ def refuse_other_kinds(
     Raises:
         ModelRejected: naming what it asks for.
     """
-    asked = [name for name in ("softcap", "s_aux", "position_bias") if settings.get(name) is not None]
+    asked = [
+        name for name in ("softcap", "s_aux", "position_bias") if settings.get(name) is not None
+    ]
     if dropout > 0:
         asked.append("attention dropout")
     if asked:

@@ -1,0 +1,18 @@
+"""Answers to many at once: one base model in memory, and the adapters that share it.
+
+    engine = load_engine(base_folder, EngineConfig())
+    engine.load_adapter("shop", adapter_folder)
+    prompt = engine.codec.encode_prompt([Message("user", "Where is my order?")])
+    for piece in engine.submit(GenerationRequest(tuple(prompt), adapter="shop")):
+        print(piece.text, end="")
+
+`protocol` is what any engine offers and what is asked of it; it and `config` are free of torch. The
+rest is the reference engine in PyTorch, in the order of a request: `engine` (threads and streams),
+`core` (a step), `answers` (their state, whose turn it is), `attention` over the `cache` of keys and
+values, `prefixes` (known beginnings), `lora_bank` and `adapters`, `sampling` and `constraints`,
+`text`. `load` makes an engine of a folder; `memory` says beforehand whether it fits.
+
+What is promised: in float32, greedy tokens are those of `transformers.generate`, for the base and
+for every adapter, alone or in any company, except where two logits are equal to the last digits. A
+seed decides a sampled answer in the same sense. The base's weights are never written.
+"""
