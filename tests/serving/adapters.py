@@ -23,8 +23,8 @@ KINDS: dict[str, Any] = {
 }
 
 
-def make_adapter(base: Path, folder: Path, *, kind: str, seed: int) -> Path:
-    """Save an adapter with random weights of the size of the base's own."""
+def make_adapter(base: Path, folder: Path, *, kind: str, seed: int, scale: float = 0.2) -> Path:
+    """Save an adapter with random weights: LoRA's of this scale, virtual tokens of 1."""
     torch.manual_seed(seed)
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), copy.copy(KINDS[kind])
@@ -32,8 +32,8 @@ def make_adapter(base: Path, folder: Path, *, kind: str, seed: int) -> Path:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                scale = 0.2 if "lora" in name else 1.0
-                parameter.copy_(torch.randn(parameter.shape) * scale)
+                size = scale if "lora" in name else 1.0
+                parameter.copy_(torch.randn(parameter.shape) * size)
     model.save_pretrained(folder)
     return folder
 

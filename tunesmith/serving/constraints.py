@@ -5,14 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from llguidance import JsonCompileOptions, LLMatcher, LLTokenizer
+from llguidance import LLMatcher, LLTokenizer
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from tunesmith.errors import RequestRejected
-
-# One space at most: with free whitespace a model can go on without ever writing a value.
-_COMPACT: JsonCompileOptions = {"whitespace_pattern": " ?"}
 
 
 class Constraint:
@@ -53,7 +50,10 @@ class Constraints:
             RequestRejected: the schema is not valid, or too complex.
         """
         try:
-            grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_COMPACT)
+            # One space at most: with free whitespace a model can go on without ever writing a value.
+            grammar = LLMatcher.grammar_from_json_schema(
+                json.dumps(schema), overrides={"whitespace_pattern": " ?"}
+            )
         except ValueError as error:
             raise RequestRejected(f"the JSON schema cannot be used: {error}") from error
         matcher = LLMatcher(self._tokenizer, grammar)
