@@ -222,6 +222,11 @@ def test_a_damaged_or_foreign_adapter_is_refused(
     save_file({n: w for n, w in weights.items() if n != name}, tmp_path / WEIGHTS)
     with pytest.raises(ModelRejected, match=r"unpaired is .*up_proj"):
         engine.load_adapter("x", tmp_path)
+    head = {n.replace("model.layers.0.mlp.up_proj", "lm_head"): w for n, w in weights.items()}
+    head |= {n: head[n].new_zeros(320, 4) for n in head if "lm_head.lora_B" in n}
+    save_file(head, tmp_path / WEIGHTS)
+    with pytest.raises(ModelRejected, match="lm_head, which cannot be shared"):
+        engine.load_adapter("x", tmp_path)
     assert engine.stats().adapters == ()
 
 

@@ -21,7 +21,7 @@ class EngineConfig(Strict):
         4_096, "longest prompt and answer together, at most the model's own", unit="tokens", ge=2
     )
     step_tokens: int = setting(
-        256,
+        512,
         "prompt tokens read in one step; more starts answers sooner and delays those under way",
         unit="tokens",
         ge=1,

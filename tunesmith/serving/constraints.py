@@ -50,7 +50,7 @@ class Constraints:
             RequestRejected: the schema is not valid, or too complex.
         """
         try:
-            # One space at most: with free whitespace a model can go on without ever writing a value.
+            # One space at most: with free whitespace a model may go on and never write a value.
             grammar = LLMatcher.grammar_from_json_schema(
                 json.dumps(schema), overrides={"whitespace_pattern": " ?"}
             )

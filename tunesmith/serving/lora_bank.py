@@ -84,6 +84,12 @@ class LoraBank:
         layer = layer.base if isinstance(layer, SharedLinear) else layer
         if not isinstance(layer, nn.Linear):
             raise ModelRejected(f"the adapter changes {name}, which is no linear layer")
+        # A bank knows rows by their place in the step: the head and experts see only some of them.
+        if layer is self._model.get_output_embeddings() or ".experts." in name:
+            raise ModelRejected(
+                f"the adapter changes {name}, which cannot be shared in a batch",
+                hint="merge it into its base model and serve the result",
+            )
         return layer
 
     def _wrap(self, name: str) -> None:
