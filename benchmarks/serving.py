@@ -13,14 +13,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".cache" / "benchmarks" / "serving"
-SIDES = ("ours", "generate", "continuous")
+SIDES = ("ours", "generate", "continuous", "llamacpp")
+PLAIN_SIDES = ("continuous", "llamacpp")  # no adapters
 SEED = 11
 
 
@@ -174,7 +177,26 @@ def run_continuous(load: Load) -> Result:
     return _result(num_tokens, seconds, [float("nan")])
 
 
-RUNS = {"ours": run_ours, "generate": run_generate, "continuous": run_continuous}
+def run_llamacpp(load: Load) -> Result:
+    """llama.cpp's server over HTTP, with the base's GGUF file in its own quantization."""
+    from benchmarks.llamacpp import serve
+
+    ask = partial(serve(Path(load.base)), answer_tokens=load.answer_tokens)
+    ask([5, 6, 7])
+    started = time.perf_counter()
+    with ThreadPoolExecutor(load.chats) as pool:
+        answers = list(pool.map(ask, prompts(load)))
+    seconds = time.perf_counter() - started
+    waits = [answer.first_token_at - started for answer in answers]
+    return _result(sum(answer.num_tokens for answer in answers), seconds, waits)
+
+
+RUNS = {
+    "ours": run_ours,
+    "generate": run_generate,
+    "continuous": run_continuous,
+    "llamacpp": run_llamacpp,
+}
 
 
 def _stock_model(load: Load) -> Any:
@@ -238,7 +260,7 @@ def compare(arguments: argparse.Namespace) -> None:
                 arguments.answer_tokens,
             )
             make_adapters(load)
-            sides = [s for s in arguments.sides if s != "continuous" or adapters == 0]
+            sides = [s for s in arguments.sides if s not in PLAIN_SIDES or adapters == 0]
             results: dict[str, list[Result]] = {side: [] for side in sides}
             for _ in range(arguments.rounds):
                 for side in sides:
@@ -265,7 +287,7 @@ def main() -> None:
     parser.add_argument("--adapters", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--answer-tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES[:3]))
     parser.add_argument("--child", nargs=2, metavar=("SIDE", "LOAD"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

@@ -172,6 +172,9 @@ def test_what_a_model_cannot_do_is_said() -> None:
         TextCodec(tiny_tokenizer(), chat_template=None, special_tokens={}).encode(Passage("hello"))
     with pytest.raises(ModelRejected, match="no token '<eos>', the model's eos_token"):
         tiny_codec(eos_token="<eos>")
+    call = Message("assistant", "", tool_calls='[{"name": "weather"}]')
+    with pytest.raises(DatasetRejected, match="message 2 of 3 calls tools, which the chat templ"):
+        tiny_codec().encode(talk(Message("user", "hello"), call, Message("assistant", "you")))
 
 
 def test_many_are_encoded_as_each() -> None:

@@ -22,6 +22,7 @@ _PASSED_ON = (
     "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONFIG_FILE", "GOMP_SPINCOUNT",
     "TUNESMITH_FAILPOINT",
 )  # fmt: skip
+_STACK_BYTES = 600_000_000  # 40 threads, measured: 8 MB of stack and a share of the heap for each
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,24 @@ class LocalBackend:
 
     def start(self, folder: Path, *, room: Room) -> Execution:
         """Start the job of `folder`, tethered to this process: if this one dies, it dies."""
+        process = self._start("tunesmith.jobs.run", folder, room)
+        # Data that is written to, not address space: mapped weights and thread stacks do not count.
+        limit = room.memory_bytes
+        with contextlib.suppress(ProcessLookupError):  # it may have ended already
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
+        return _LocalExecution(process)
+
+    def start_engine(self, folder: Path, *, room: Room) -> Execution:
+        """Start the engine of `folder`, tethered likewise."""
+        execution = _LocalExecution(self._start("tunesmith.jobs.serve", folder, room))
+        execution.allow(room.memory_bytes)
+        return execution
+
+    def _start(self, module: str, folder: Path, room: Room) -> subprocess.Popen[bytes]:
         evict(folder)
         with (folder / LOG).open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tunesmith.jobs.run", str(folder), "--tethered"],
+            return subprocess.Popen(
+                [sys.executable, "-m", module, str(folder), "--tethered"],
                 stdin=subprocess.PIPE,  # the tether: it is closed when this process dies
                 stdout=log,
                 stderr=log,
@@ -47,11 +62,6 @@ class LocalBackend:
                 env=self._environment(room),
                 start_new_session=True,
             )
-        # Data that is written to, not address space: mapped weights and thread stacks do not count.
-        limit = room.memory_bytes
-        with contextlib.suppress(ProcessLookupError):  # it may have ended already
-            resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
-        return _LocalExecution(process)
 
     def _environment(self, room: Room) -> dict[str, str]:
         names = (*_PASSED_ON, *self.pass_on)
@@ -70,6 +80,13 @@ class _LocalExecution:
     def stop(self) -> None:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def allow(self, memory_bytes: int) -> None:
+        # Engines answer each request in threads, whose stacks are counted although hardly used.
+        limit = memory_bytes + _STACK_BYTES
+        with contextlib.suppress(ProcessLookupError):
+            _, hard = resource.prlimit(self._process.pid, resource.RLIMIT_DATA)
+            resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (limit, hard))
 
     def kill(self) -> None:
         # The group outlives its leader if the leader left children behind.

@@ -32,6 +32,10 @@ class Execution(Protocol):
         """Ask it to save a checkpoint and end."""
         ...
 
+    def allow(self, memory_bytes: int) -> None:
+        """Let an engine take so much memory in all."""
+        ...
+
     def kill(self) -> None:
         """End it at once, with all processes that it started; it is gone on return."""
         ...
@@ -45,4 +49,8 @@ class Backend(Protocol):
 
         Whoever still works in the folder, for a worker that lost the job, is ended first.
         """
+        ...
+
+    def start_engine(self, folder: Path, *, room: Room) -> Execution:
+        """Start the engine of `folder` likewise; how much it may take can change."""
         ...

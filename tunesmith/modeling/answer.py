@@ -13,13 +13,12 @@ from transformers.generation.streamers import BaseStreamer
 
 from tunesmith.artifacts import read_manifest
 from tunesmith.errors import ModelRejected
-from tunesmith.modeling.load import load_model, resolve_precision
+from tunesmith.modeling.config import SETTINGS
+from tunesmith.modeling.load import Precision, load_model, resolve_precision
 from tunesmith.modeling.methods import lora
 from tunesmith.schema import Strict, setting
 from tunesmith.text.codec import TextCodec
 from tunesmith.text.conversation import Message
-
-SETTINGS = "tunesmith.json"  # beside trained weights: what using them as they were trained takes
 
 
 class Sampling(Strict):
@@ -102,6 +101,7 @@ class ChatModel:
                 max_new_tokens=sampling.max_new_tokens,
                 eos_token_id=list(self.codec.end_ids),
                 pad_token_id=pad,
+                use_cache=True,
                 streamer=streamer,
                 **_choice(sampling),
             )
@@ -142,33 +142,37 @@ class _TextStreamer(BaseStreamer):
             self._on_text(rest)
 
 
-def load_chat_model(folder: Path) -> ChatModel:
+def load_chat_model(folder: Path, *, precision: Precision = "auto") -> ChatModel:
     """Load a base model folder, an adapter folder or a trained model folder for answering.
 
     Raises:
         ModelRejected: the folder is none of these, an adapter's base has changed since training,
             or no token ends a turn, so that an answer would have no end.
     """
-    settings = read_settings(folder)
-    dtype = resolve_precision("auto")
-    if (folder / lora.CONFIG).is_file():
-        base = _base_of_adapter(folder, settings)
-        model = load_model(base, dtype=dtype, packed=False)
+    base = base_of(folder)
+    model = load_model(base, dtype=resolve_precision(precision), packed=False)
+    if base != folder:
         config = lora.read_config(folder)
         lora.apply(model, config, seed=0)
         lora.restore(model, config, folder)
-    else:
-        base = folder
-        model = load_model(folder, dtype=dtype, packed=False)
     model.eval()
     model.generation_config.max_length = None
     codec = TextCodec.from_folder(base)
+    check_end(codec, str(base))
+    return ChatModel(model, codec, read_settings(folder).get("system_prompt", ""))
+
+
+def check_end(codec: TextCodec, shown: str) -> None:
+    """Refuse a model whose answers would have no end; `shown` is what to call it.
+
+    Raises:
+        ModelRejected: no token ends a turn.
+    """
     if not codec.end_ids:
         raise ModelRejected(
-            f"{base} declares no token that ends a turn",
+            f"{shown} declares no token that ends a turn",
             hint="set eos_token_id in its generation_config.json",
         )
-    return ChatModel(model, codec, settings.get("system_prompt", ""))
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -177,8 +181,15 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
-def _base_of_adapter(folder: Path, settings: dict[str, Any]) -> Path:
-    recorded = settings.get("base", {})
+def base_of(folder: Path) -> Path:
+    """The folder of the base model that the adapter in `folder` needs; `folder` if it needs none.
+
+    Raises:
+        ModelRejected: the base is gone, or has changed since the adapter was trained.
+    """
+    if not (folder / lora.CONFIG).is_file():
+        return folder
+    recorded = read_settings(folder).get("base", {})
     adapter_config = json.loads((folder / lora.CONFIG).read_text("utf-8"))
     base = Path(recorded.get("folder") or adapter_config["base_model_name_or_path"])
     if not base.is_dir():

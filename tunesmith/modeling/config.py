@@ -6,6 +6,8 @@ from pydantic import Field, PositiveInt
 
 from tunesmith.schema import Strict, setting
 
+SETTINGS = "tunesmith.json"  # beside trained weights: what using them as they were trained takes
+
 # Which linear layers carry an adapter, by the last part of their names (F65).
 TARGET_PRESETS: dict[str, tuple[str, ...]] = {
     "attention-min": ("q_proj", "v_proj", "query_key_value", "c_attn"),

@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from tunesmith.errors import ModelRejected
 from tunesmith.modeling.config import FullConfig, LoraConfig
-from tunesmith.modeling.load import check_folder
+from tunesmith.modeling.load import check_writer
 from tunesmith.modeling.methods import METHODS, trainable_parameters
 
 
@@ -32,9 +32,10 @@ def empty_model(folder: Path) -> PreTrainedModel:
     """The model of `folder` with shapes but no values (torch's meta device).
 
     Raises:
-        ModelRejected: the folder is incomplete, could run code, or is of an unknown architecture.
+        ModelRejected: the folder is incomplete, could run code, or is of an architecture that is
+            unknown or writes no texts.
     """
-    check_folder(folder)
+    check_writer(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.device("meta"):

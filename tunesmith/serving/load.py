@@ -1,5 +1,6 @@
 """A base model folder -> an engine that has proved itself on that model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +9,24 @@ from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
 
 from tunesmith.errors import ModelRejected
+from tunesmith.modeling.answer import check_end
 from tunesmith.modeling.inspect import empty_model
 from tunesmith.modeling.load import DTYPES, load_model, resolve_precision
-from tunesmith.serving import attention
 from tunesmith.serving.attention import Span, Step
 from tunesmith.serving.cache import CacheShape, KvCache
 from tunesmith.serving.config import EngineConfig
 from tunesmith.serving.core import Core
+from tunesmith.serving.decoder import Decoder, StockDecoder
 from tunesmith.serving.engine import TorchEngine
-from tunesmith.serving.memory import check_room, plan_serving
+from tunesmith.serving.llama import LlamaDecoder
+from tunesmith.serving.memory import check_room
+from tunesmith.serving.sizes import plan_serving, read_size
 from tunesmith.text.codec import TextCodec
 
+# By `model_type`; anything else is read by the model of transformers.
+DECODERS: Mapping[str, type[Decoder]] = dict.fromkeys(
+    ("llama", "mistral", "qwen2", "qwen3"), LlamaDecoder
+)
 # Largest difference of logits from transformers' own attention, relative to the largest logit.
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
 _PROOF_LENGTHS = (13, 9, 1, 1)  # read in several pieces: fresh, behind others, one by one
@@ -33,36 +41,29 @@ def load_engine(folder: Path, config: EngineConfig) -> TorchEngine:
         NotEnoughMemory: it does not fit beside what is in memory.
     """
     codec = TextCodec.from_folder(folder)
-    if not codec.end_ids:
-        raise ModelRejected(
-            f"{folder} declares no token that ends a turn",
-            hint="set eos_token_id in its generation_config.json",
-        )
+    check_end(codec, str(folder))
     dtype = resolve_precision(config.precision)
     empty = empty_model(folder)
     text_config = empty.config.get_text_config()
-    shape = _cache_shape(text_config, DTYPES[dtype])
-    plan = plan_serving(
-        shape,
-        config,
-        num_parameters=sum(parameter.numel() for parameter in empty.parameters()),
-        num_ids=text_config.vocab_size,
-        inner_size=getattr(text_config, "intermediate_size", None) or 4 * text_config.hidden_size,
-    )
+    shape = cache_shape(text_config, DTYPES[dtype])
+    plan = plan_serving(read_size(folder), config, number_bytes=shape.dtype.itemsize)
     check_room(
         plan.needed,
         what=f"serving {folder.name}",
         hint="unload another model, or give this one fewer kv_tokens and prefix_tokens",
     )
-    model = load_model(folder, dtype=dtype, packed=False).eval()
-    _switch_attention(model, shape)
     context = getattr(text_config, "max_position_embeddings", None) or config.context_tokens
     config = config.model_copy(update={"context_tokens": min(config.context_tokens, context)})
-    core = Core(model, shape, config, end_ids=frozenset(codec.end_ids))
-    return TorchEngine(core, codec, config, folder=folder, num_ids=text_config.vocab_size)
+
+    def load_core() -> Core:
+        model = load_model(folder, dtype=dtype, packed=False).eval()
+        decoder = _proven_decoder(model, shape)
+        return Core(decoder, shape, config, end_ids=frozenset(codec.end_ids))
+
+    return TorchEngine(load_core, codec, config, folder=folder, num_ids=text_config.vocab_size)
 
 
-def _cache_shape(config: PretrainedConfig, dtype: torch.dtype) -> CacheShape:
+def cache_shape(config: PretrainedConfig, dtype: torch.dtype) -> CacheShape:
     """What the attention of this architecture stores.
 
     Raises:
@@ -88,8 +89,8 @@ def _cache_shape(config: PretrainedConfig, dtype: torch.dtype) -> CacheShape:
     )
 
 
-def _switch_attention(model: PreTrainedModel, shape: CacheShape) -> None:
-    """Put the engine's attention in, and prove that the logits are those of the model's own.
+def _proven_decoder(model: PreTrainedModel, shape: CacheShape) -> Decoder:
+    """The decoder for this architecture, if its logits are those of transformers.
 
     Raises:
         ModelRejected: the architecture takes no other attention, or computes otherwise with it.
@@ -97,14 +98,13 @@ def _switch_attention(model: PreTrainedModel, shape: CacheShape) -> None:
     kind = model.config.model_type
     generator = torch.Generator().manual_seed(0)
     num_ids = model.config.get_text_config().vocab_size
-    ids = torch.randint(num_ids, (1, sum(_PROOF_LENGTHS)), generator=generator)
+    ids_T = torch.randint(num_ids, (sum(_PROOF_LENGTHS),), generator=generator).to(model.device)
     with torch.inference_mode():
-        expected = model(input_ids=ids.to(model.device), use_cache=False).logits[0, -1].float()
-        attention.register()
+        expected = model(input_ids=ids_T[None], use_cache=False).logits[0, -1].float()
         try:
-            model.set_attn_implementation(attention.PAGED)
-            found = _read_in_pieces(model, shape, ids)
-        except (ValueError, TypeError, RuntimeError) as error:
+            decoder = DECODERS.get(kind, StockDecoder)(model)
+            found = _read_in_pieces(decoder, shape, ids_T)
+        except (ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelRejected(f"{kind} does not run with this engine: {reason}") from error
     difference = float((found - expected).abs().max() / expected.abs().max())
@@ -113,21 +113,22 @@ def _switch_attention(model: PreTrainedModel, shape: CacheShape) -> None:
             f"{kind} computes something else with this engine (logits differ by {difference:.1%}), "
             "so it is not served"
         )
+    return decoder
 
 
-def _read_in_pieces(model: PreTrainedModel, shape: CacheShape, ids: Tensor) -> Tensor:
-    """The last logits of `ids`, read through a cache of its own."""
-    cache = KvCache(shape, num_tokens=ids.shape[1], device=model.device)
+def _read_in_pieces(decoder: Decoder, shape: CacheShape, ids_T: Tensor) -> Tensor:
+    """The last logits of `ids_T`, read through a cache of its own."""
+    cache = KvCache(shape, num_tokens=len(ids_T), device=decoder.device)
     table = list(range(cache.num_blocks))
     start = 0
-    logits = torch.empty(0)
+    logits_SV = torch.empty(0)
     for length in _PROOF_LENGTHS:
         stop = start + length
-        logits = model(
-            input_ids=ids[:, start:stop].to(model.device),
-            position_ids=torch.arange(start, stop, device=model.device)[None],
-            use_cache=False,
+        logits_SV = decoder(
+            ids_T[start:stop],
+            positions=range(start, stop),
             step=Step(cache, [Span(0, start, length, table)]),
-        ).logits[0, -1]
+            last_rows=[length - 1],
+        )
         start = stop
-    return logits.float()
+    return logits_SV[0].float()

@@ -1,6 +1,6 @@
 """What is asked of an engine and what it gives back. Torch-free; every engine speaks it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeAlias
@@ -49,12 +49,14 @@ class GenerationRequest:
         prompt: token ids, at least one.
         adapter: name of a loaded adapter, "" for the base model alone.
         owner: who asks. Owners take turns, and share no cached beginnings of prompts.
+        shown_ids: special tokens that are part of the text all the same.
     """
 
     prompt: tuple[int, ...]
     sampling: Sampling = field(default_factory=Sampling)
     adapter: str = ""
     owner: str = ""
+    shown_ids: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ class Piece:
     text: str
     token: Token
     finish: Finish | None = None
+
+
+Deliver: TypeAlias = Callable[[Piece | Exception], None]
+"""Hears of each piece, in the engine's thread: it may not wait. An error is the last."""
 
 
 class Stream(Protocol):
@@ -130,8 +136,8 @@ class Engine(Protocol):
         """
         ...
 
-    def submit(self, request: GenerationRequest) -> Stream:
-        """Queue `request`.
+    def submit(self, request: GenerationRequest, *, deliver: Deliver | None = None) -> Stream:
+        """Queue `request`. With `deliver` pieces go there, and the stream is only to be closed.
 
         Raises:
             NotFound: its adapter is not loaded.

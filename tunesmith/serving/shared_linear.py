@@ -1,136 +1,127 @@
-"""A linear layer of the base with many LoRA adapters beside it, in one batch.
+"""Linear layers of the base with many LoRA adapters beside them, in one batch.
 
-All pairs of a layer lie in one bank: A of every adapter below each other, B likewise. A step takes
-the stretch of the bank that its adapters lie in, and does two batched products over it with each
-adapter's rows side by side. Where one adapter has far more rows than others (it reads a prompt
-while they write), padding all to its size would cost more than it saves: then two plain products
-take all rows through the whole stretch, and a mask between them lets each row keep its own part.
+Layers that read the same inputs (query, key and value; gate and up) are one product. All pairs
+beside them lie in one bank: A of every adapter, and B likewise, where the layers' outputs lie
+beside each other as they do in the base's.
 
-Axes: T rows of a step, I inputs, O outputs, N adapters of the stretch, M most rows of one of them,
-R rank, or rows of a bank: N * rank.
+Axes: T rows of a step, I inputs, O outputs, N places of the bank, R ranks of A: one adapter's for
+each of the layers, K the rank of one.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import accumulate, groupby, pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tunesmith.serving import kernels
+from tunesmith.serving.kernels import ROWS, Array, as_array
+from tunesmith.serving.packed import PackedLinear
 
-@dataclass(frozen=True)
-class Grid:
-    """Rows of a step by adapter: `rows_NM` are padded with row 0, `spots` are those that are not.
-
-    None of it is needed where the rows lie so already (`in_place`).
-    """
-
-    rows_NM: Tensor
-    spots: Tensor
-    rows: Tensor
-    in_place: bool
+# Up to here a kernel does better than a product for each adapter, whose smallest takes 12 us.
+_FEW_ROWS = 64
 
 
-@dataclass(frozen=True)
-class Lanes:
-    """The stretch of the banks that a step needs, and how its rows meet it.
-
-    By grid or by mask; with neither, all rows use the only adapter of the stretch.
-    """
-
-    places: Sequence[int | None]
-    stretch: slice
-    rank: int
-    grid: Grid | None = None
-    mask_TR: Tensor | None = None
-
-
-@dataclass
 class Routing:
-    """What every layer of a model reads in a step; None while no row uses an adapter."""
+    """Which adapter the rows of the next step use: decided once for all layers.
 
-    lanes: Lanes | None = None
+    Attributes:
+        place_T: the place of each row's adapter in the banks, -1 for the base alone.
+        runs: places, and consecutive rows that use them.
+    """
+
+    def __init__(self) -> None:
+        self.place_T: Array = np.empty(0, np.int32)
+        self.runs: Sequence[tuple[int, slice]] = ()
+
+    def set(self, places: Sequence[int | None]) -> None:
+        """Let each row use the adapter at its place, None for the base alone."""
+        self.place_T = np.array([-1 if place is None else place for place in places], np.int32)
+        counts = [(place, len(list(group))) for place, group in groupby(places)]
+        bounds = pairwise(accumulate((count for _, count in counts), initial=0))
+        self.runs = [
+            (place, slice(*bound))
+            for (place, _), bound in zip(counts, bounds, strict=True)
+            if place is not None
+        ]
 
 
 class SharedLinear(nn.Module):
-    """A linear layer of the base, which is never changed, and the bank of pairs beside it."""
+    """Layers of the base as one product, never changed, and the bank of pairs beside it."""
 
-    def __init__(self, base: nn.Linear, routing: Routing) -> None:
+    def __init__(self, layers: Sequence[nn.Linear], routing: Routing) -> None:
         super().__init__()
-        self.base = base
+        self.base = PackedLinear(layers)
+        ends = list(accumulate(layer.out_features for layer in layers))
+        self._outputs = [slice(*bound) for bound in pairwise([0, *ends])]
+        self._ends = np.array(ends)
         self._routing = routing
-        self.lora_a_RI = base.weight.new_zeros(0, base.in_features)
-        self.lora_b_RO = base.weight.new_zeros(0, base.out_features)
+        like = {"dtype": self.base.dtype, "device": self.base.device}
+        self._a_NRI = torch.zeros(0, 0, self.base.in_features, **like)
+        self._b_NKO = torch.zeros(0, 0, self.base.out_features, **like)
 
-    def resize(self, num_rows: int) -> None:
-        """Make the bank `num_rows` high, keeping what is in it."""
-        for name in ("lora_a_RI", "lora_b_RO"):
-            old = getattr(self, name)
-            new = old.new_zeros(num_rows, old.shape[1])
-            new[: len(old)] = old[:num_rows]
-            setattr(self, name, new)
+    # --- the bank ----------------------------------------------------------------------------
+
+    @property
+    def held_bytes(self) -> int:
+        """What the bank takes."""
+        return self._a_NRI.nbytes + self._b_NKO.nbytes
+
+    def bytes_for(self, num_places: int, rank: int) -> int:
+        """What the bank would take with room for so many adapters of this rank."""
+        width = self.base.in_features * len(self._outputs) + self.base.out_features
+        return num_places * _whole_rows(rank) * width * self._a_NRI.itemsize
+
+    def resize(self, num_places: int, rank: int) -> None:
+        """Give the bank room for so many adapters of this rank, keeping what is in it."""
+        rank = _whole_rows(rank)
+        if self._b_NKO.shape[:2] == (num_places, rank):
+            return
+        num_layers = len(self._outputs)
+        by_layer = self._a_NRI.unflatten(1, (num_layers, -1))
+        a = self._a_NRI.new_zeros(num_places, num_layers, rank, self.base.in_features)
+        a[: len(by_layer), :, : by_layer.shape[2]] = by_layer
+        b_NKO = self._b_NKO.new_zeros(num_places, rank, self.base.out_features)
+        b_NKO[: len(self._b_NKO), : self._b_NKO.shape[1]] = self._b_NKO
+        self._a_NRI, self._b_NKO = a.flatten(1, 2), b_NKO
+
+    def put(self, place: int, index: int, *, lora_a_RI: Tensor, lora_b_RO: Tensor) -> None:
+        """Set the pair beside the layer of this index, for the adapter at `place`."""
+        rank, start = len(lora_a_RI), index * self._b_NKO.shape[1]
+        self._a_NRI[place, start : start + rank] = lora_a_RI.to(self._a_NRI)
+        self._b_NKO[place, :rank, self._outputs[index]] = lora_b_RO.to(self._b_NKO)
+
+    def clear(self, place: int) -> None:
+        """Let nothing lie beside the layers for the adapter at `place`."""
+        self._a_NRI[place], self._b_NKO[place] = 0, 0
+
+    # --- a step ------------------------------------------------------------------------------
 
     def forward(self, inputs: Tensor) -> Tensor:
         """[..., I] -> [..., O]."""
-        output = nn.functional.linear(inputs, self.base.weight, self.base.bias)
-        lanes = self._routing.lanes
-        if lanes is not None:
-            pairs = self.lora_a_RI[lanes.stretch], self.lora_b_RO[lanes.stretch]
-            inputs_TI = inputs.view(-1, inputs.shape[-1])
-            add = _add_by_mask if lanes.grid is None else _add_by_grid
-            add(inputs_TI, *pairs, lanes, to=output.view(-1, output.shape[-1]))
-        return output
+        inputs_TI = inputs.reshape(-1, inputs.shape[-1]).to(self.base.dtype)
+        output_TO = self.base(inputs_TI)
+        if self._routing.runs and len(self._a_NRI) > 0:
+            if self.base.device.type == "cpu" and len(inputs_TI) <= _FEW_ROWS:
+                self._add_to_few(output_TO, inputs_TI)
+            else:
+                self._add_to_many(output_TO, inputs_TI)
+        return output_TO.view(*inputs.shape[:-1], -1)
+
+    def _add_to_few(self, output_TO: Tensor, inputs_TI: Tensor) -> None:
+        inputs, a, b, output = map(as_array, (inputs_TI, self._a_NRI, self._b_NKO, output_TO))
+        kernels.add_pairs(inputs, self._routing.place_T, a, b, self._ends, output)
+
+    def _add_to_many(self, output_TO: Tensor, inputs_TI: Tensor) -> None:
+        rank = self._b_NKO.shape[1]
+        for place, rows in self._routing.runs:
+            reduced_TR = inputs_TI[rows] @ self._a_NRI[place].T
+            for index, outputs in enumerate(self._outputs):
+                reduced_TK = reduced_TR[:, index * rank : (index + 1) * rank]
+                output_TO[rows, outputs] += reduced_TK @ self._b_NKO[place, :, outputs]
 
 
-def _add_by_mask(
-    inputs_TI: Tensor, a_RI: Tensor, b_RO: Tensor, lanes: Lanes, *, to: Tensor
-) -> None:
-    """Add each row's own low-rank part to the rows of `to`, [T, O]."""
-    reduced_TR = nn.functional.linear(inputs_TI, a_RI)
-    if lanes.mask_TR is not None:
-        reduced_TR *= lanes.mask_TR
-    to.addmm_(reduced_TR, b_RO)
-
-
-def _add_by_grid(
-    inputs_TI: Tensor, a_RI: Tensor, b_RO: Tensor, lanes: Lanes, *, to: Tensor
-) -> None:
-    """As `_add_by_mask`, a product for each adapter."""
-    assert lanes.grid is not None
-    a_NRI, b_NRO = a_RI.unflatten(0, (-1, lanes.rank)), b_RO.unflatten(0, (-1, lanes.rank))
-    if lanes.grid.in_place:
-        reduced_NMR = torch.bmm(inputs_TI.unflatten(0, (len(a_NRI), -1)), a_NRI.mT)
-        to.unflatten(0, (len(b_NRO), -1)).baddbmm_(reduced_NMR, b_NRO)
-        return
-    reduced_NMR = torch.bmm(inputs_TI[lanes.grid.rows_NM], a_NRI.mT)
-    added_NMO = torch.bmm(reduced_NMR, b_NRO)
-    to.index_add_(0, lanes.grid.rows, added_NMO.flatten(0, 1)[lanes.grid.spots])
-
-
-def lanes_for(places: Sequence[int | None], *, rank: int, dtype: torch.dtype) -> Lanes | None:
-    """Lanes for rows that use the adapters at these places, None for rows of the base alone."""
-    rows_of: dict[int, list[int]] = {}
-    for row, place in enumerate(places):
-        if place is not None:
-            rows_of.setdefault(place, []).append(row)
-    if not rows_of:
-        return None
-    low, high = min(rows_of), max(rows_of) + 1
-    stretch = slice(low * rank, high * rank)
-    most = max(len(rows) for rows in rows_of.values())
-    if most == len(places):
-        return Lanes(places, stretch, rank)
-    if (high - low) * most <= 2 * len(places):
-        return Lanes(places, stretch, rank, grid=_grid(rows_of, low, high, len(places)))
-    owner_T1 = torch.tensor([-1 if place is None else place for place in places])[:, None]
-    lane_R = torch.arange(low, high).repeat_interleave(rank)
-    return Lanes(places, stretch, rank, mask_TR=(owner_T1 == lane_R).to(dtype))
-
-
-def _grid(rows_of: Mapping[int, list[int]], low: int, high: int, num_rows: int) -> Grid:
-    most = max(len(rows) for rows in rows_of.values())
-    lists = [rows_of.get(place, []) for place in range(low, high)]
-    padded = [rows + [0] * (most - len(rows)) for rows in lists]
-    spots = [index * most + spot for index, rows in enumerate(lists) for spot in range(len(rows))]
-    rows = [row for each in lists for row in each]
-    in_place = len(spots) == (high - low) * most and rows == list(range(num_rows))
-    return Grid(torch.tensor(padded), torch.tensor(spots), torch.tensor(rows), in_place)
+def _whole_rows(rank: int) -> int:
+    """Kernels take so many rows at a time; zeros add nothing."""
+    return -(-rank // ROWS) * ROWS

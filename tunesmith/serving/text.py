@@ -1,6 +1,6 @@
 """Tokens -> text as it becomes certain. Torch-free."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
@@ -11,10 +11,14 @@ class TextStream:
 
     A character whose bytes are not all there is never shown, nor is text that may yet turn out to
     be a stop string; a stop string is cut exactly, also when it begins or ends within a token.
+    Special tokens are left out, but for `shown_ids`.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, stop: Sequence[str]) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, *, stop: Sequence[str], shown_ids: Collection[int] = ()
+    ) -> None:
         self._tokenizer = tokenizer
+        self._shown_ids = shown_ids
         self._decoder = DecodeStream(skip_special_tokens=True)
         self._stop = stop
         self._pending = ""
@@ -22,7 +26,10 @@ class TextStream:
 
     def push(self, token_id: int) -> str:
         """Text that is certain with this token; sets `stopped` behind a stop string."""
-        self._pending += self._decoder.step(self._tokenizer, token_id) or ""
+        if token_id in self._shown_ids:
+            self._pending += self._tokenizer.id_to_token(token_id) or ""
+        else:
+            self._pending += self._decoder.step(self._tokenizer, token_id) or ""
         found = [at for text in self._stop if (at := self._pending.find(text)) >= 0]
         if found:
             self.stopped = True

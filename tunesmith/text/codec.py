@@ -83,6 +83,11 @@ class TextCodec:
             stop_ids=files.stop_ids,
         )
 
+    @property
+    def chat_template(self) -> str:
+        """Its Jinja source, "" where there is none."""
+        return self._template.source if self._template else ""
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all that decides how text becomes tokens and a mask."""
@@ -135,6 +140,10 @@ class TextCodec:
         messages = with_system_prompt(messages, system_prompt)
         text = self._chat_template().render(messages, tools=tools, add_generation_prompt=True)
         return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def encode_text(self, text: str) -> list[int]:
+        """Token ids of plain `text`, opened as passages are in training."""
+        return self.tokenizer.encode(self._bos_token + text, add_special_tokens=False).ids
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of `token_ids`, without special tokens."""

@@ -79,6 +79,12 @@ def locate_all(
         span = probing.locate_answer(index) if is_answer else probing.locate_content(index)
         if span is not None:
             spans.append(span)
+        elif is_answer and probing.hides_calls(index):
+            raise DatasetRejected(
+                f"message {index + 1} of {len(messages)} calls tools, which the chat template of "
+                "this model does not show",
+                hint="choose a model whose chat template knows tools, or leave such rows out",
+            )
         elif is_answer:
             raise DatasetRejected(
                 f"message {index + 1} of {len(messages)} is an answer that cannot be located in "
@@ -134,6 +140,11 @@ class _Probing:
             return None
         lead = opening.lead if opening is not None and before.endswith(opening.lead) else ""
         return self._span(index, len(before) - len(lead), after)
+
+    def hides_calls(self, index: int) -> bool:
+        """Whether the message calls tools and the text would be the same if it did not."""
+        without = self._replaced(index, tool_calls="")
+        return self.messages[index].tool_calls != "" and self._render(without) == self.text
 
     def _locate_call(self, index: int, opening: Opening | None) -> Span | None:
         """Locate calls of tools where the template allows no plain answer in their place.

@@ -200,6 +200,11 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     if settings.get("peft_type") != "LORA" or foreign:
         what = ", ".join(foreign) or f"peft_type {settings.get('peft_type')}"
         raise ModelRejected(f"the adapter {folder} uses {what}, which is not supported")
+    rank, alpha = settings.get("r"), settings.get("lora_alpha")
+    if not (isinstance(rank, int) and rank > 0 and isinstance(alpha, int | float)):
+        raise ModelRejected(
+            f"{folder / CONFIG}: r is {rank!r}, lora_alpha {alpha!r}; both are to be numbers"
+        )
     return settings
 
 
