@@ -90,7 +90,7 @@ def outcome(reader: Reader, block: JsonLines) -> Any:
 @settings(deadline=None)
 @given(plain_lines | st.lists(lines, min_size=1, max_size=5))
 def test_a_block_is_the_same_by_the_column_and_row_by_row(written: list[str]) -> None:
-    block = JsonLines("a.jsonl", 7, len(written), "\n".join(written))
+    block = JsonLines("a.jsonl", 7, len(written), "\n".join(written).encode())
     plain = plain_chats("sharegpt", {}, rows=iter(enumerate(SAMPLE)))
     assert plain
     by_row = Reader("sharegpt", {}, dict)
@@ -103,7 +103,7 @@ def test_plain_blocks_are_read_by_the_column() -> None:
     line = json.dumps({"conversations": [asked, answered], "id": 3})
     plain = plain_chats("sharegpt", {}, rows=iter([(1, json.loads(line))]))
     assert plain
-    part = plain.read(JsonLines("a.jsonl", 1, 2, f"{line}\n{line}"), offset=5)
+    part = plain.read(JsonLines("a.jsonl", 1, 2, f"{line}\n{line}".encode()), offset=5)
     assert part
     assert (part.num_rows, part.table["row"].to_pylist()) == (2, [6, 7])
 
@@ -113,7 +113,7 @@ def test_a_renamed_column_of_turns_is_read_by_the_column() -> None:
     mapping = {"messages": "chat"}
     plain = plain_chats("messages", mapping, rows=iter([(1, row)]))
     assert plain
-    block = JsonLines("a.jsonl", 1, 1, json.dumps(row))
+    block = JsonLines("a.jsonl", 1, 1, json.dumps(row).encode())
     part = plain.read(block, offset=0)
     assert part
     by_row = Reader("messages", mapping, lambda row: rename(row, mapping)).read((0, block))
@@ -136,8 +136,8 @@ def test_other_files_are_read_row_by_row(format: str, row: Row) -> None:
 
 
 def test_one_odd_row_among_thousands_changes_nothing_but_itself(tmp_path: Path) -> None:
-    turn = {"role": "assistant", "content": "word " * 40}
-    written = [{"messages": [turn]} for _ in range(9000)]  # some blocks of a megabyte
+    turn = {"role": "assistant", "content": "word " * 200}
+    written = [{"messages": [turn]} for _ in range(9000)]  # some blocks of 4 MB
     written[5000] = {"messages": [turn, {"role": "tool", "content": None}]}
     written[5001] = {"messages": []}
     source = tmp_path / "a.jsonl"

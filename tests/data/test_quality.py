@@ -1,4 +1,5 @@
 from tunesmith.data.quality import find_trouble
+from tunesmith.data.storage import to_table
 from tunesmith.text.conversation import Classified, Conversation, Example, Message, Passage
 
 
@@ -8,7 +9,8 @@ def talk(prompt: str, answer: str, *, system: str = "") -> Conversation:
 
 
 def trouble(*examples: Example) -> dict[str, list[int]]:
-    findings = find_trouble(enumerate(examples, start=1))
+    numbered = list(enumerate(examples, start=1))
+    findings = find_trouble([to_table(numbered[:2]), to_table(numbered[2:])])
     assert all(len(each.first_rows) == each.num_examples for each in findings)
     return {each.kind: each.first_rows for each in findings if each.num_examples}
 

@@ -9,7 +9,7 @@ from tests.corpus.case import Case
 from tests.corpus.check import problem_of
 from tests.corpus.reading import read_file
 from tests.corpus.table_cases import table_cases
-from tunesmith.data.sources import describe_source, read_rows
+from tunesmith.data.sources import DataFile, read_rows
 
 
 def saved(path: Path, *rows: list[Any]) -> Path:
@@ -36,11 +36,12 @@ def test_cells_are_the_text_that_csv_would_hold(tmp_path: Path) -> None:
     header = [f"c{index}" for index in range(len(values) + 1)]
     path = saved(tmp_path / "a.xlsx", [], header, [*values, None], [], ["x", *[None] * 7])
     texts = ["5", "2", "0.3", "TRUE", "2024-02-29", "2024-02-29T12:30:00", "08:15:00", ""]
-    assert list(read_rows(path)) == [
+    files: list[DataFile] = []
+    assert list(read_rows(path, on_file=lambda _, file: files.append(file))) == [
         (3, dict(zip(header, texts, strict=True))),
         (5, dict(zip(header, ["x", *[""] * 7], strict=True))),
     ]
-    assert describe_source(path).encoding == ""
+    assert [file.encoding for file in files] == [""]
 
 
 def test_formulas_are_the_values_saved_with_them(tmp_path: Path) -> None:

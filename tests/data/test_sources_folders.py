@@ -9,7 +9,7 @@ import pytest
 
 from tunesmith.artifacts import read_manifest, sha256_file
 from tunesmith.data.dataset import import_dataset, read_examples
-from tunesmith.data.sources import describe_source, read_rows
+from tunesmith.data.sources import DataFile, files_left_out, read_rows
 from tunesmith.errors import DatasetRejected
 
 GOOD = {"instruction": "Name a colour.", "output": "Blue."}
@@ -32,10 +32,11 @@ def rows(first: int, last: int) -> list[dict[str, str]]:
 def test_files_are_read_in_the_order_of_their_paths_and_numbered_on(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "chats", b=rows(3, 4), a=rows(1, 2), sub__a=rows(5, 5))
     (folder / "z.jsonl.gz").write_bytes(gzip.compress(json.dumps(rows(6, 6)[0]).encode()))
-    numbered = list(read_rows(folder))
+    files: list[DataFile] = []
+    numbered = list(read_rows(folder, on_file=lambda _, file: files.append(file)))
     assert [number for number, _ in numbered] == [1, 2, 3, 4, 5, 6]
     assert [row for _, row in numbered] == rows(1, 6)
-    assert describe_source(folder).num_files == 4
+    assert [file.compression for file in files] == ["", "", "", "gzip"]
 
 
 def test_an_import_lists_every_file_with_its_digest(tmp_path: Path) -> None:
@@ -94,6 +95,13 @@ def test_a_file_of_another_format_is_named(tmp_path: Path) -> None:
     assert version.num_examples == 2
 
 
+def test_blank_lines_at_the_end_of_a_file_are_not_numbered(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "chats", a=rows(1, 2), b=rows(3, 3))
+    with (folder / "a.jsonl").open("a", encoding="utf-8") as file:
+        file.write("\n\u3000\n\n \n")
+    assert [number for number, _ in read_rows(folder)] == [1, 2, 3]
+
+
 def test_a_file_of_no_format_is_named(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "mixed", a=rows(1, 1), c=[{"x": 1}])
     with pytest.raises(DatasetRejected, match=r"mixed/c\.jsonl: the columns x fit no format"):
@@ -104,7 +112,7 @@ def test_links_are_reported_and_never_followed_into_a_circle(tmp_path: Path) -> 
     folder = folder_of(tmp_path / "chats", a=rows(1, 1))
     (folder / "loop").symlink_to(folder)
     assert len(list(read_rows(folder))) == 1
-    assert describe_source(folder).left_out == ("loop",)
+    assert files_left_out(folder) == ("loop",)
     (folder / "b.jsonl").symlink_to(tmp_path / "nowhere")
     with pytest.raises(DatasetRejected, match=r"chats/b\.jsonl is not a file that can be read"):
         list(read_rows(folder))

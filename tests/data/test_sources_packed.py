@@ -12,7 +12,7 @@ from tests.corpus.archive_cases import archive_cases
 from tests.corpus.case import Case
 from tests.corpus.check import problem_of
 from tests.corpus.reading import read_file
-from tunesmith.data.sources import SourceInfo, describe_source, read_rows
+from tunesmith.data.sources import DataFile, read_rows
 
 LINES = b'{"text": "a"}\n\n{"text": "b"}\n'
 ROWS = [(1, {"text": "a"}), (3, {"text": "b"})]
@@ -28,7 +28,7 @@ def zipped(path: Path, **members: bytes) -> Path:
 @pytest.mark.parametrize(
     ("name", "content", "compression"),
     [
-        ("a.jsonl.gz", gzip.compress(LINES), "gzip"),
+        ("a.jsonl.gz", gzip.compress(LINES, mtime=0), "gzip"),
         ("a.JSONL.ZST", pa.compress(LINES, codec="zstd", asbytes=True), "zstd"),
         ("a.jsonl", LINES, ""),
     ],
@@ -38,14 +38,21 @@ def test_packed_files_are_read_as_they_are(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    assert list(read_rows(path)) == ROWS
-    assert describe_source(path) == SourceInfo(".jsonl", compression, "utf-8", 1)
+    files: list[DataFile] = []
+    assert list(read_rows(path, on_file=lambda _, file: files.append(file))) == ROWS
+    [file] = files
+    assert (file.kind, file.compression, file.encoding) == (".jsonl", compression, "utf-8")
 
 
 def test_the_files_of_a_zip_are_read_by_name_and_numbered_on(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", b_jsonl=LINES, a_jsonl=LINES)
-    assert list(read_rows(path)) == [*ROWS, (4, {"text": "a"}), (6, {"text": "b"})]
-    assert describe_source(path).num_files == 2
+    files: list[tuple[int, DataFile]] = []
+    rows = list(read_rows(path, on_file=lambda before, file: files.append((before, file))))
+    assert rows == [*ROWS, (4, {"text": "a"}), (6, {"text": "b"})]
+    assert [(before, file.name) for before, file in files] == [
+        (0, "a.zip (a.jsonl)"),
+        (3, "a.zip (b.jsonl)"),
+    ]
 
 
 def test_parquet_is_read_from_archives(tmp_path: Path) -> None:

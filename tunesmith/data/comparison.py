@@ -1,16 +1,13 @@
 """What two dataset versions have in common, by what their examples say."""
 
-from array import array
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.data.dataset import DatasetVersion, read_examples
-from tunesmith.data.digests import with_fingerprints
-from tunesmith.data.storage import NumberedExample
+from tunesmith.data.dataset import DatasetVersion, read_some_examples, read_tables
+from tunesmith.data.digests import fingerprints_of
 from tunesmith.text.conversation import texts_of
 
 _NUM_SHOWN = 3
@@ -50,17 +47,18 @@ def compare_versions(older: DatasetVersion, newer: DatasetVersion) -> Difference
 
 
 def _fingerprints(version: DatasetVersion) -> NDArray[np.uint64]:
-    return np.array(array("Q", (each for *_, each in with_fingerprints(read_examples(version)))))
+    parts = [fingerprints_of(table) for table in read_tables(version)]
+    return np.concatenate([np.empty(0, np.uint64), *parts])
 
 
 def _first(version: DatasetVersion, chosen: NDArray[np.bool_]) -> list[ShownExample]:
-    wanted = set(np.flatnonzero(chosen)[:_NUM_SHOWN].tolist())
-    examples: Iterable[NumberedExample] = (
-        example for index, example in enumerate(read_examples(version)) if index in wanted
+    wanted = np.flatnonzero(chosen)[:_NUM_SHOWN].tolist()
+    examples = chain.from_iterable(
+        read_some_examples(version, skip=index, limit=1) for index in wanted
     )
     return [
         ShownExample(row, [(whose, _beginning(text)) for whose, text in texts_of(example)])
-        for row, example in islice(examples, len(wanted))
+        for row, example in examples
     ]
 
 

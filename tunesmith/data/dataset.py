@@ -14,15 +14,21 @@ from typing import Any
 from tunesmith import artifacts, schema
 from tunesmith.data.deduplicate import Deduplicate
 from tunesmith.data.formats import FORMATS, Detection, rename
-from tunesmith.data.lineage import source_lineage
+from tunesmith.data.lineage import hashing, source_lineage
 from tunesmith.data.plain import plain_chats
 from tunesmith.data.reading import Reader, Standardize
 from tunesmith.data.recognise import recognise
-from tunesmith.data.sources import Block, read_blocks, read_rows
+from tunesmith.data.sources import Block, DataFile, read_blocks, read_rows
 from tunesmith.data.sources.places import Places
 from tunesmith.data.staging import OnProgress, stage_examples, stage_source
 from tunesmith.data.statistics import DatasetStats, ImportTally, LeftOut
-from tunesmith.data.storage import NumberedExample, read_slice, stream_examples
+from tunesmith.data.storage import (
+    NumberedExample,
+    Table,
+    read_slice,
+    stream_examples,
+    stream_tables,
+)
 from tunesmith.errors import DatasetRejected, NotFound
 
 _DATA, _REJECTED, _STATS = "data.parquet", "rejected.jsonl", "stats.json"
@@ -50,6 +56,11 @@ class DatasetVersion:
     def num_examples(self) -> int:
         """How many examples it holds."""
         return self.stats.num_examples
+
+    @property
+    def num_bytes(self) -> int:
+        """The size of its examples on disk."""
+        return (self.folder / _DATA).stat().st_size
 
 
 def import_dataset(
@@ -84,7 +95,7 @@ def import_dataset(
         DatasetRejected: the file is malformed, of no known format, or has more rejected rows than
             allowed. Nothing is left behind.
     """
-    with _staging_folder(into) as staged:
+    with _staging_folder(into) as staged, hashing(source) as digest:
         plan = _plan(source, format=format, mapping=mapping or {}, standardize=standardize)
         tally = stage_source(
             plan.blocks,
@@ -94,10 +105,10 @@ def import_dataset(
             deduplicate=deduplicate,
             on_progress=on_progress,
         )
-        _check_rejected(tally, plan.places, allowed_percent=max_rejected_percent)
+        _check_rejected(tally, plan.files, allowed_percent=max_rejected_percent)
         stats = tally.stats(plan.detection, columns=plan.columns)
         lineage = {
-            **source_lineage(source, plan.places),
+            **source_lineage(source, plan.files, digest=digest),
             "format": plan.detection.format,
             "mapping": dict(plan.reader.mapping),
             "deduplicate": deduplicate,
@@ -149,6 +160,11 @@ def read_examples(version: DatasetVersion) -> Iterator[NumberedExample]:
     return stream_examples(version.folder / _DATA)
 
 
+def read_tables(version: DatasetVersion) -> Iterator[Table]:
+    """Stream the examples of `version` by the column, as `to_table` makes them."""
+    return stream_tables(version.folder / _DATA)
+
+
 def read_some_examples(version: DatasetVersion, *, skip: int, limit: int) -> list[NumberedExample]:
     """At most `limit` examples behind the first `skip`, each with the row of its source."""
     return read_slice(version.folder / _DATA, skip=skip, limit=limit)
@@ -187,10 +203,10 @@ def _commit(
 
 @dataclass(frozen=True)
 class _Plan:
-    """How to read one source."""
+    """How to read one source, and the files that were read so far, each after as many rows."""
 
     blocks: Iterator[tuple[int, Block]]
-    places: Places
+    files: list[tuple[int, DataFile]]
     detection: Detection
     reader: Reader
 
@@ -215,15 +231,18 @@ def _plan(
     if standardize is None:
         plain = plain_chats(detection.format, mapping, rows=read_rows(source))
         standardize = partial(rename, mapping=mapping)
-    places = Places()
-    blocks = read_blocks(source, on_file=places.begin)
+    files: list[tuple[int, DataFile]] = []
+    blocks = read_blocks(source, on_file=lambda before, file: files.append((before, file)))
     reader = Reader(detection.format, mapping, standardize, plain)
-    return _Plan(blocks, places, detection, reader)
+    return _Plan(blocks, files, detection, reader)
 
 
-def _check_rejected(tally: ImportTally, places: Places, *, allowed_percent: float) -> None:
+def _check_rejected(
+    tally: ImportTally, files: Iterable[tuple[int, DataFile]], *, allowed_percent: float
+) -> None:
     if tally.first_rejected is None:
         return
+    places = Places((num_before, file.name) for num_before, file in files)
     where = f"{places.sentence(tally.first_rejected.row)}: {tally.first_rejected}"
     counts = f"{tally.num_rejected} of {tally.num_rows} rows are no examples"
     if tally.num_rejected == tally.num_rows:

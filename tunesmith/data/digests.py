@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tunesmith.data.storage import (
     Column,
@@ -26,17 +27,25 @@ from tunesmith.text.conversation import Example
 # UTF-8 has neither of these bytes, so what they part can be told apart again.
 _END_OF_FIELD = b"\xff"
 _NEXT_COLUMN = b"\xfe"
+_WORDS_A_DIGEST = 4  # of 64 bits
 
 
 def with_fingerprints(examples: Iterable[NumberedExample]) -> Iterator[tuple[int, Example, int]]:
     """`examples` with their rows, each with the first 64 bits of its digest."""
     for batch in in_batches(examples):
-        for (row, example), digest in zip(batch, digests_of(to_table(batch)), strict=True):
-            yield row, example, int.from_bytes(digest[:8], "big")
+        fingerprints = fingerprints_of(to_table(batch)).tolist()
+        for (row, example), fingerprint in zip(batch, fingerprints, strict=True):
+            yield row, example, fingerprint
+
+
+def fingerprints_of(table: Table) -> NDArray[np.uint64]:
+    """The first 64 bits of the digest of each example in a table."""
+    digests = b"".join(digests_of(table))
+    return np.frombuffer(digests, ">u8")[::_WORDS_A_DIGEST].astype(np.uint64)
 
 
 def digests_of(table: Table) -> list[bytes]:
-    """The digest of each example in a table that `to_table` made, whatever row it came from."""
+    """The digest of each example in a table as `to_table` makes it, whatever row it came from."""
     said = pc.binary_join_element_wise(
         *(table[name].cast(pa.binary()) for name in ("kind", "text", "tools", "label")),
         *(_said(table[side]) for side in ("messages", "chosen", "rejected")),
@@ -57,5 +66,6 @@ def _said(lists: Column) -> Column:
     fields = [column.cast(pa.binary()) for column in turns.itercolumns()]
     messages = pc.binary_join_element_wise(*fields, b"", _END_OF_FIELD, null_handling="replace")
     _, ends, content = messages.buffers()
-    bounds = np.frombuffer(ends, np.int32)[lists.offsets.to_numpy()]
+    offsets = lists.offsets.to_numpy()
+    bounds = np.frombuffer(ends, np.int32)[offsets - offsets[0]]  # the table may be a part of one
     return pa.Array.from_buffers(pa.binary(), len(lists), [None, pa.py_buffer(bounds), content])

@@ -37,6 +37,31 @@ class ImportJob(Strict):
     scratch: str
 
 
+class MixJob(Strict):
+    """Mix general data into a dataset version, or find out what that comes to.
+
+    Attributes:
+        task: the folder of the version.
+        task_name: what the user calls it.
+        general: the folder of the version that is mixed in.
+        base: the folder of the base model whose tokens count.
+        data: the settings of a recipe; its `mix` says how much.
+        seed: origin of the random choice.
+        into: the folder of all dataset versions; None keeps nothing.
+        cache: the folder for tokens.
+    """
+
+    kind: Literal["mix"] = "mix"
+    task: str
+    task_name: str
+    general: str
+    base: str
+    data: DataConfig
+    seed: int
+    into: str | None
+    cache: str
+
+
 class PreviewJob(Strict):
     """Show examples of a dataset version token by token.
 

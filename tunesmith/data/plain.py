@@ -79,22 +79,23 @@ class PlainChats:
         return Part(len(rows), set(self.columns.names), [], table)
 
     def _parsed(self, block: JsonLines) -> pa.Table | None:
-        encoded = block.lines.encode()
         try:
             rows = pa_json.read_json(
-                pa.BufferReader(encoded),
-                read_options=pa_json.ReadOptions(use_threads=False, block_size=len(encoded) + 1),
+                pa.BufferReader(block.lines),
+                read_options=pa_json.ReadOptions(
+                    use_threads=False, block_size=len(block.lines) + 1
+                ),
                 parse_options=pa_json.ParseOptions(
                     explicit_schema=self.columns, unexpected_field_behavior="error"
                 ),
             )
         except pa.ArrowException:
             return None
-        # To Arrow a newline is a space like others, but between these brackets it ends a row.
-        is_row_a_line = len(rows) == block.num_lines == block.lines.count("}\n{") + 1
         # Whether a column without any value is there, Arrow does not tell.
         has_values = all(each.null_count < len(rows) for each in rows.itercolumns())
-        return rows if is_row_a_line and has_values else None
+        # To Arrow a newline is a space like others, but between these brackets it ends a row.
+        is_row_a_line = len(rows) == block.num_lines == 1 + _count_row_ends(block.lines)
+        return rows if has_values and is_row_a_line else None
 
 
 def plain_chats(
@@ -115,6 +116,14 @@ def plain_chats(
         return None
     usual: dict[str, Role] = {name: roles[name] for name in roles.keys() - _UNUSUAL}
     return PlainChats(pa.schema(types), turns, role, text, usual)
+
+
+def _count_row_ends(lines: bytes) -> int:
+    r"""As `lines.count(b"}\n{")`, several times as fast."""
+    utf8 = np.frombuffer(lines, np.uint8)
+    newlines = 1 + np.flatnonzero(utf8[1:-1] == ord("\n"))
+    is_end = (utf8[newlines - 1] == ord("}")) & (utf8[newlines + 1] == ord("{"))
+    return int(np.count_nonzero(is_end))
 
 
 def _type_of(values: Sequence[Any]) -> pa.DataType | None:

@@ -60,13 +60,16 @@ def preview_dataset(job: PreviewJob) -> Iterator[ExampleView]:
             f"the dataset has no example from row {job.first_row} on", hint="choose a smaller row"
         )
     for row, example in shown:
-        tokens = preview_tokens(
-            codec,
-            example,
-            max_length=data.max_length,
-            system_prompt=data.system_prompt,
-            train_on=data.train_on,
-        )
+        try:
+            tokens = preview_tokens(
+                codec,
+                example,
+                max_length=data.max_length,
+                system_prompt=data.system_prompt,
+                train_on=data.train_on,
+            )
+        except DatasetRejected as error:
+            raise DatasetRejected(f"row {row}: {error.message}", hint=error.hint) from error
         yield ExampleView(row, tokens)
 
 

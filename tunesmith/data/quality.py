@@ -5,12 +5,13 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tunesmith.data.digests import with_fingerprints
-from tunesmith.data.storage import NumberedExample
+from tunesmith.data.digests import fingerprints_of
+from tunesmith.data.storage import Table, from_table
 from tunesmith.text.conversation import (
     Classified,
     Conversation,
@@ -31,7 +32,7 @@ _LETTER = re.compile(r"\w")
 _MOJIBAKE = re.compile("[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â[€‚„]|ï»¿|ðŸ")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
-_MEANINGS: Mapping[str, str] = {
+MEANINGS: Mapping[str, str] = {
     "empty answers": "an answer has neither letter nor digit",
     "duplicates": "the whole example is equal to an earlier one",
     "repeated answers": "the answer is that of an earlier example with another prompt",
@@ -58,26 +59,33 @@ class Finding:
     first_rows: list[int]
 
 
-def find_trouble(examples: Iterable[NumberedExample]) -> list[Finding]:
+def find_trouble(tables: Iterable[Table]) -> list[Finding]:
     """Every kind of trouble with its count, in one pass and some 50 bytes an example."""
-    rows, lengths = array("q"), array("q")
-    wholes, prompts, answers = array("Q"), array("q"), array("q")
+    rows, lengths, prompts, answers = array("q"), array("q"), array("q"), array("q")
+    wholes = [np.empty(0, np.uint64)]
     found: dict[str, list[int]] = defaultdict(list)
-    for row, example, fingerprint in with_fingerprints(examples):
-        texts = [text for _, text in texts_of(example)]
-        prompt, answer = _prompt_and_answer(example)
-        for kind, in_text in _IN_TEXT.items():
-            if any(in_text(text) for text in texts):
-                found[kind].append(row)
-        if not isinstance(example, Passage) and not _LETTER.search(answer):
-            found["empty answers"].append(row)
-        rows.append(row)
-        lengths.append(sum(map(len, texts)))
-        wholes.append(fingerprint)
-        prompts.append(hash(prompt))
-        answers.append(hash(answer))
+    for table in tables:
+        wholes.append(fingerprints_of(table))
+        examples = list(from_table(table))
+        texts = [[text for _, text in texts_of(example)] for _, example in examples]
+        # Most batches have nothing of a kind, and one search of all their texts tells that.
+        together = "\n".join(chain.from_iterable(texts))
+        for kind in (kind for kind, in_text in _IN_TEXT.items() if in_text(together)):
+            found[kind] += [
+                row
+                for (row, _), each in zip(examples, texts, strict=True)
+                if any(map(_IN_TEXT[kind], each))
+            ]
+        lengths.extend(sum(map(len, each)) for each in texts)
+        for row, example in examples:
+            prompt, answer = _prompt_and_answer(example)
+            if not isinstance(example, Passage) and not _LETTER.search(answer):
+                found["empty answers"].append(row)
+            rows.append(row)
+            prompts.append(hash(prompt))
+            answers.append(hash(answer))
     rows_N, prompts_N, answers_N = np.array(rows), np.array(prompts), np.array(answers)
-    repeats_N = _repeats(np.array(wholes))
+    repeats_N = _repeats(np.concatenate(wholes))
     masks = {
         "duplicates": repeats_N,
         "repeated answers": _repeats(answers_N) & ~repeats_N,
@@ -87,7 +95,7 @@ def find_trouble(examples: Iterable[NumberedExample]) -> list[Finding]:
     found.update({kind: rows_N[mask].tolist() for kind, mask in masks.items()})
     return [
         Finding(kind, meaning, len(found[kind]), found[kind][:_NUM_LISTED])
-        for kind, meaning in _MEANINGS.items()
+        for kind, meaning in MEANINGS.items()
     ]
 
 

@@ -55,10 +55,12 @@ class Reader:
             try:
                 examples.append((offset + number, read(self.standardize(row))))
             except RowRejected as error:
-                rejected.append(LeftOut(offset + number, self._in_file(error.field), error.reason))
+                field = path_in_file(error.field, self.mapping)
+                rejected.append(LeftOut(offset + number, field, error.reason))
         return Part(num_rows, columns, rejected, to_table(examples))
 
-    def _in_file(self, field: str) -> str:
-        """The path `field` as it is in the file, whose column may have another name."""
-        name = re.split(r"[.\[]", field, maxsplit=1)[0]
-        return self.mapping.get(name, name) + field[len(name) :]
+
+def path_in_file(field: str, mapping: Mapping[str, str]) -> str:
+    """The path `field` as it is in the file, whose column may have another name."""
+    name = re.split(r"[.\[]", field, maxsplit=1)[0]
+    return mapping.get(name, name) + field[len(name) :]

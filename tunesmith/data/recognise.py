@@ -1,6 +1,6 @@
 """In which format a source is written."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -25,11 +25,7 @@ def recognise(source: Path, *, format: str | None, mapping: Mapping[str, str]) -
         if not sample:
             continue
         try:
-            check_mapping(mapping, columns={column for row in sample for column in row})
-            if format is None:
-                found = detect([rename(row, mapping) for row in sample])
-            else:
-                found = Detection(format, "as given")
+            found = recognise_rows(sample, format=format, mapping=mapping)
         except DatasetRejected as error:
             raise DatasetRejected(f"{name}: {error.message}", hint=error.hint) from error
         recognised = recognised or found
@@ -42,13 +38,34 @@ def recognise(source: Path, *, format: str | None, mapping: Mapping[str, str]) -
     return recognised or Detection("text", "there are no rows")
 
 
+def recognise_rows(
+    sample: Sequence[Row], *, format: str | None, mapping: Mapping[str, str]
+) -> Detection:
+    """The format of the first rows of a file: `format`, or what they show.
+
+    Raises:
+        DatasetRejected: they show none, or lack a column of `mapping`.
+    """
+    check_mapping(mapping, columns={column for row in sample for column in row})
+    if format is not None:
+        return Detection(format, "as given")
+    return detect([rename(row, mapping) for row in sample])
+
+
 def first_rows(rows: Iterator[NumberedRow]) -> list[Row]:
     """Enough rows to recognise a format by, and not so many that huge ones fill the memory."""
-    sample: list[Row] = []
+    return [row for _, row in first_numbered_rows(rows)]
+
+
+def first_numbered_rows(
+    rows: Iterator[NumberedRow], *, max_characters: int = _MAX_SAMPLED_CHARACTERS
+) -> list[NumberedRow]:
+    """The same with their numbers; the last one may lead beyond `max_characters`."""
+    sample: list[NumberedRow] = []
     num_characters = 0
-    for _, row in islice(rows, _NUM_SAMPLED_ROWS):
-        sample.append(row)
+    for number, row in islice(rows, _NUM_SAMPLED_ROWS):
+        sample.append((number, row))
         num_characters += sum(len(value) for value in row.values() if isinstance(value, str))
-        if num_characters > _MAX_SAMPLED_CHARACTERS:
+        if num_characters > max_characters:
             break
     return sample

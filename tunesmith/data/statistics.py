@@ -20,6 +20,7 @@ from tunesmith.schema import Strict
 # Part of every version id: raise it when equal examples get another canonical form.
 _CANONICAL_FORM = b"tunesmith examples 2"
 _WORDS_A_DIGEST = 4
+_TEXTS_OF_A_TURN = ("content", "tool_calls")
 
 
 class RoleStats(Strict):
@@ -86,19 +87,20 @@ def to_batch(table: Table) -> Batch:
 
 def _counts(table: Table) -> dict[str, RoleStats]:
     """The texts that `texts_of` gives, counted by the column."""
-    counts = {name: _count(table[name]) for name in ("tools", "text", "label")}
+    counts = {name: _count(pc.utf8_length(table[name])) for name in ("tools", "text", "label")}
     turns = turns_of(table["messages"])
+    lengths = [pc.utf8_length(turns[name]) for name in _TEXTS_OF_A_TURN]
     for role in pc.unique(turns["role"]).to_pylist():
-        of_role = turns.filter(pc.equal(turns["role"], role))
-        counts[role] = _count(of_role["content"], of_role["tool_calls"])
+        is_of_role = pc.equal(turns["role"], role)
+        counts[role] = _count(*(each.filter(is_of_role) for each in lengths))
     for side in ("chosen", "rejected"):
         turns = turns_of(table[side])
-        counts[side] = _count(turns["content"], turns["tool_calls"])
+        counts[side] = _count(*(pc.utf8_length(turns[name]) for name in _TEXTS_OF_A_TURN))
     return {role: count for role, count in counts.items() if count.num_texts}
 
 
-def _count(*columns: Column) -> RoleStats:
-    lengths = [pc.utf8_length(column) for column in columns if column.null_count < len(column)]
+def _count(*lengths: Column) -> RoleStats:
+    lengths = tuple(each for each in lengths if each.null_count < len(each))
     return RoleStats(
         num_texts=sum(len(each) - each.null_count for each in lengths),
         num_characters=sum(pc.sum(each).as_py() for each in lengths),
@@ -175,6 +177,7 @@ class ImportTally:
 
     def stats(self, detection: Detection, *, columns: Set[str]) -> DatasetStats:
         """The counts of an import that read `columns`."""
+        in_order = np.sort(np.concatenate(self._fingerprints))
         return DatasetStats(
             format=detection.format,
             evidence=detection.evidence,
@@ -182,7 +185,7 @@ class ImportTally:
             num_examples=self.num_examples,
             num_rejected=self.num_rejected,
             num_dropped=self.num_dropped,
-            num_duplicates=self.num_examples - len(np.unique(np.concatenate(self._fingerprints))),
+            num_duplicates=int(np.count_nonzero(in_order[1:] == in_order[:-1])),
             ignored_columns=sorted(self._columns - columns),
             roles=self._roles,
         )

@@ -78,9 +78,16 @@ def write_tables(path: Path, tables: Iterable[Table]) -> None:
 
 def stream_examples(path: Path) -> Iterator[NumberedExample]:
     """Read back what `write_examples` wrote."""
+    for table in stream_tables(path):
+        yield from from_table(table)
+
+
+def stream_tables(path: Path) -> Iterator[Table]:
+    """Read back what `write_tables` wrote."""
     with pq.ParquetFile(path) as file:
+        is_complete = file.schema_arrow.names == _SCHEMA.names
         for table in file.iter_batches(BATCH_SIZE):
-            yield from from_table(table)
+            yield table if is_complete else to_table(list(from_table(table)))
 
 
 def read_slice(path: Path, *, skip: int, limit: int) -> list[NumberedExample]:

@@ -8,7 +8,6 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,18 @@ from tunesmith.data.sources.folders import choose_in_folder
 from tunesmith.data.sources.json_rows import JsonLines, read_json, read_json_lines
 from tunesmith.data.sources.parquet import read_parquet
 from tunesmith.data.sources.tables import read_csv, read_tsv
-from tunesmith.data.sources.text import encoding_of, read_passages
+from tunesmith.data.sources.text import read_passages
 from tunesmith.data.sources.unpacking import data_files, left_out
 from tunesmith.errors import DatasetRejected, NotFound
 
 __all__ = [
     "READERS",
     "Block",
+    "DataFile",
     "JsonLines",
     "NumberedRow",
     "Row",
-    "SourceInfo",
-    "describe_source",
+    "files_left_out",
     "read_blocks",
     "read_files",
     "read_rows",
@@ -49,31 +48,11 @@ READERS: Mapping[str, Callable[[DataFile], Iterator[NumberedRow] | Iterator[Json
     ".md": read_passages,
 }
 _BLOCK_SIZE = 1000  # rows
-_BINARY = {".xlsx", ".parquet"}
-
-
-@dataclass(frozen=True)
-class SourceInfo:
-    """How a source is read.
-
-    Attributes:
-        kind: a key of `READERS`.
-        compression: `gzip`, `zstd`, `zip`, or nothing.
-        encoding: Python's names of the text encodings of its files; nothing for binary kinds.
-        num_files: how many it holds, 1 if it is a file of rows itself.
-        left_out: what else a folder or .zip holds; it is not read.
-    """
-
-    kind: str
-    compression: str
-    encoding: str
-    num_files: int
-    left_out: tuple[str, ...] = ()
 
 
 def read_rows(
-    path: Path, *, on_file: Callable[[int, str], None] = lambda num_before, name: None
-) -> Iterator[NumberedRow]:
+    path: Path, *, on_file: Callable[[int, DataFile], None] = lambda num_before, file: None
+) -> Generator[NumberedRow]:
     """Stream the rows of `path` with their numbers, from 1, as `read_blocks` has them.
 
     Raises:
@@ -86,7 +65,7 @@ def read_rows(
 
 
 def read_blocks(
-    path: Path, *, on_file: Callable[[int, str], None] = lambda num_before, name: None
+    path: Path, *, on_file: Callable[[int, DataFile], None] = lambda num_before, file: None
 ) -> Iterator[tuple[int, Block]]:
     """Stream the rows of `path` in blocks, with what is to be added to the numbers in each.
 
@@ -99,7 +78,7 @@ def read_blocks(
 
     Args:
         path: a file, a folder of files, or a .zip of them.
-        on_file: called before each file with the last number before it, and its name.
+        on_file: called before each file with the last number before it, and the file.
 
     Raises:
         NotFound: there is no such file.
@@ -109,7 +88,7 @@ def read_blocks(
     offset = 0
     with closing(_files(path)) as files:
         for file in files:
-            on_file(offset, file.name)
+            on_file(offset, file)
             last_row = 0
             for block in _blocks(file):
                 yield offset, block
@@ -119,7 +98,7 @@ def read_blocks(
         raise DatasetRejected(f"{path.name} is empty", hint="choose a file with at least one row")
 
 
-def read_files(path: Path) -> Iterator[tuple[str, Iterator[NumberedRow]]]:
+def read_files(path: Path) -> Generator[tuple[str, Iterator[NumberedRow]]]:
     """The name and the rows of each file of `path`; they can be read until the next is asked for.
 
     Raises:
@@ -131,25 +110,6 @@ def read_files(path: Path) -> Iterator[tuple[str, Iterator[NumberedRow]]]:
             yield file.name, chain.from_iterable(block.rows() for block in _blocks(file))
 
 
-def describe_source(path: Path) -> SourceInfo:
-    """Recognise kind, compression and encoding of `path`, reading as little as that takes.
-
-    Raises:
-        NotFound: there is no such file.
-        DatasetRejected: it cannot be unpacked, or is not text in an encoding that is read.
-    """
-    with closing(_files(path)) as files:
-        found = [
-            (file.kind, file.compression, "" if file.kind in _BINARY else encoding_of(file))
-            for file in files
-        ]
-    kind, compression, _ = found[0]
-    encodings = ", ".join(dict.fromkeys(encoding for *_, encoding in found))
-    return SourceInfo(
-        kind, compression, encodings, len(found), left_out=left_out(path, kinds=READERS)
-    )
-
-
 def stored_files(folder: Path) -> dict[str, Path]:
     """The files of `folder` that are read, by their names below it, in order.
 
@@ -157,6 +117,15 @@ def stored_files(folder: Path) -> dict[str, Path]:
         DatasetRejected: as `read_rows`.
     """
     return {name: folder / name for name in choose_in_folder(folder, kinds=READERS).files}
+
+
+def files_left_out(path: Path) -> tuple[str, ...]:
+    """The files in a folder or .zip that are not read.
+
+    Raises:
+        DatasetRejected: as `read_rows`.
+    """
+    return left_out(path, kinds=READERS)
 
 
 class _ComingRows:

@@ -20,7 +20,6 @@ class ByteStream(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class Named:
     """A file as messages call it."""
 
@@ -36,7 +35,7 @@ class Named:
         return self.rejected(f"longer than {MAX_ROW_CHARACTERS:,} characters", at=at, hint=hint)
 
 
-@dataclass(frozen=True)
+@dataclass
 class DataFile(Named):
     """One file of rows, unpacked while it is read.
 
@@ -46,12 +45,15 @@ class DataFile(Named):
         stream: its bytes. What `random_access` makes of it can be read in any order.
         num_packed_bytes: its size as it is stored, against which the unpacked size is limited.
         compression: `gzip`, `zstd`, `zip`, or nothing.
+        encoding: of what was read of it, by Python's name; nothing in binary kinds.
     """
 
+    name: str
     kind: str
     stream: ByteStream
     num_packed_bytes: int
     compression: str = ""
+    encoding: str = ""
 
 
 class Block(Protocol):

@@ -8,7 +8,7 @@ Event parsers such as ijson see no duplicate key and build the same rows several
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NoReturn, cast
@@ -21,24 +21,31 @@ from tunesmith.data.sources.datafile import (
     Row,
     one_line,
 )
-from tunesmith.data.sources.text import split_blocks, text_chunks
+from tunesmith.data.sources.text import split_blocks, text_chunks, utf8_chunks
 from tunesmith.errors import DatasetRejected
 
 
 @dataclass(frozen=True)
 class JsonLines(Named):
-    """Some lines of a JSON Lines file, not parsed yet."""
+    """Some lines of a JSON Lines file in UTF-8, not parsed yet."""
 
+    name: str
     first_line: int
     num_lines: int
-    lines: str
+    lines: bytes
 
     @property
     def last_row(self) -> int:
         """See `Block`."""
-        num_written = len(self.lines.rstrip())
-        num_blank = self.lines.count("\n", num_written)
-        return self.first_line + self.num_lines - 1 - num_blank if num_written else 0
+        kept = self.lines.rstrip()  # at once over the millions of blank lines that may end a file
+        end = len(kept)
+        num_lines = self.num_lines - self.lines.count(b"\n", end)
+        for number in reversed(range(self.first_line, self.first_line + num_lines)):
+            start = kept.rfind(b"\n", 0, end) + 1
+            if kept[start:end].decode().strip():
+                return number
+            end = start - 1
+        return 0
 
     def rows(self) -> Iterator[NumberedRow]:
         """See `Block`.
@@ -46,7 +53,7 @@ class JsonLines(Named):
         Raises:
             DatasetRejected: a line is no object in strict JSON.
         """
-        for number, line in enumerate(self.lines.split("\n"), start=self.first_line):
+        for number, line in enumerate(self.lines.decode().split("\n"), start=self.first_line):
             if line and not line.isspace():
                 yield number, _as_row(self, number, self._value(line, number))
 
@@ -61,7 +68,7 @@ class JsonLines(Named):
 
 def read_json_lines(file: DataFile) -> Iterator[JsonLines]:
     """One object a line, numbered by line; blank lines are no rows."""
-    return _json_lines(file, text_chunks(file))
+    return _json_lines(file, utf8_chunks(file))
 
 
 def read_json(file: DataFile) -> Iterator[NumberedRow]:
@@ -73,7 +80,7 @@ def read_json(file: DataFile) -> Iterator[NumberedRow]:
     if text.peek() != "{":
         yield from _elements(text)
     elif text.is_json_lines():
-        for block in _json_lines(file, text.rest()):
+        for block in _json_lines(file, map(str.encode, text.rest())):
             yield from block.rows()
     else:
         yield from _only_list(text)
@@ -81,7 +88,7 @@ def read_json(file: DataFile) -> Iterator[NumberedRow]:
         raise text.malformed("expected the end of the file")
 
 
-def _json_lines(file: DataFile, chunks: Iterator[str]) -> Iterator[JsonLines]:
+def _json_lines(file: DataFile, chunks: Iterable[bytes]) -> Iterator[JsonLines]:
     for first_line, num_lines, lines in split_blocks(file, chunks):
         yield JsonLines(file.name, first_line, num_lines, lines)
 

@@ -11,7 +11,7 @@ from typing import Any
 from tunesmith.data.sources.datafile import one_line
 from tunesmith.data.sources.remote import LocalSource, check_size, choose_remote, reporting
 from tunesmith.data.sources.web import OnBytes, WebLimits
-from tunesmith.errors import FetchFailed, NotFound
+from tunesmith.errors import NotFound, RecipeInvalid
 
 # Stores whose servers the installation configures. Others of fsspec would connect to any host that
 # a user names (ftp, sftp, hdfs, ...), read local files (file, dir) or run chains of both.
@@ -29,6 +29,7 @@ def fetch_from_store(
         DatasetRejected: the folder is not one of data files, or what it holds is too large.
         NotFound: there is nothing there.
         NotEnoughDisk: the disk is too small.
+        RecipeInvalid: the store's package is not installed.
         FetchFailed: the store cannot be reached or refuses.
     """
     import fsspec  # only here: it takes a while to import
@@ -55,7 +56,9 @@ def fetch_from_store(
             for num_copied in _copy(store, wanted, shown=shown, limits=limits):
                 on_progress(num_copied, num_bytes)
         except ImportError as error:
-            raise FetchFailed(f"{shown}: {one_line(error)}", hint="install that package") from error
+            raise RecipeInvalid(
+                f"{shown}: {one_line(error)}", hint="add the package that it names with pip install"
+            ) from error
         except FileNotFoundError as error:
             raise NotFound(f"{shown}: there is no such file", hint="check the address") from error
     return LocalSource(target, origin, left_out=left_out)
