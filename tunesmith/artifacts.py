@@ -132,12 +132,19 @@ def is_intact(folder: Path) -> bool:
 
 
 def remove_leftovers(parent: Path) -> None:
-    """Delete what interrupted commits left in `parent`.
+    """Delete what interrupted commits and deletions left in `parent`.
 
     Call it only while nobody else writes there.
     """
     for leftover in parent.glob(f"{_TEMPORARY}*"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a committed folder. Readers see all of it or nothing, also where this is cut short."""
+    leftover = folder.with_name(f"{_TEMPORARY}{folder.name}")
+    os.rename(folder, leftover)
+    shutil.rmtree(leftover)
 
 
 def sha256_file(path: Path, *, sync: bool = False) -> str:

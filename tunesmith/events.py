@@ -86,6 +86,17 @@ class Evaluated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sampled(Event):
+    """What the model answers after `step` steps; `seconds` is the answer's share of the time."""
+
+    kind = "sampled"
+    step: int
+    prompt: str
+    answer: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckpointSaved(Event):
     """A checkpoint is durable."""
 
@@ -232,7 +243,12 @@ def current_history(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     history: list[dict[str, Any]] = []
     for event in events:
         if event["kind"] == "started":
-            kept = event["from_step"]
-            history = [past for past in history if past.get("step", 0) <= kept]
+            history = [past for past in history if _stays(past, from_step=event["from_step"])]
         history.append(event)
     return history
+
+
+def _stays(event: dict[str, Any], *, from_step: int) -> bool:
+    """Whether it is told once only; a run that begins anew tells even its step 0 again."""
+    step = event.get("step")
+    return step is None or (from_step > 0 and step <= from_step)

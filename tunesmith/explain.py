@@ -12,15 +12,32 @@ Models = list[type[BaseModel]]
 
 
 def explain(error: ValidationError, kind: type[BaseModel]) -> tuple[str, str]:
-    """The message and the hint for values that are not a `kind`."""
+    """The message and the hint for values that are not a `kind`: what to mend first."""
+    problems = _by_path(error, kind)
+    # A misspelt key comes first: it is often the cause of the "field required" beside it.
+    path = min(problems, key=lambda path: problems[path]["type"] != "extra_forbidden")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return _explain_one(path, problems[path], kind, more=more)
+
+
+def explain_each(error: ValidationError, kind: type[BaseModel]) -> dict[str, tuple[str, str]]:
+    """The message and the hint of every problem, by the dotted path of its setting."""
+    return {
+        path: _explain_one(path, problem, kind) for path, problem in _by_path(error, kind).items()
+    }
+
+
+def _by_path(error: ValidationError, kind: type[BaseModel]) -> dict[str, ErrorDetails]:
     # A value that fits no branch of a union gives a problem for each branch: the first says enough.
     problems: dict[str, ErrorDetails] = {}
     for problem in error.errors():
         problems.setdefault(_path(problem, kind)[0], problem)
-    # A misspelt key comes first: it is often the cause of the "field required" beside it.
-    path = min(problems, key=lambda path: problems[path]["type"] != "extra_forbidden")
-    problem = problems[path]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return problems
+
+
+def _explain_one(
+    path: str, problem: ErrorDetails, kind: type[BaseModel], *, more: str = ""
+) -> tuple[str, str]:
     if problem["type"] == "extra_forbidden":
         allowed = _keys(_path(problem, kind)[1])
         guess = _nearest(str(problem["loc"][-1]), allowed)

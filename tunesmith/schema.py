@@ -230,6 +230,17 @@ def with_overrides(values: dict[str, Any], overrides: list[str]) -> dict[str, An
     return result
 
 
+def by_dotted_path(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level, by names such as `training.epochs`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= by_dotted_path(cast("dict[str, Any]", value), prefix=f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
 def _subgroup(group: dict[str, Any], name: str, *, override: str) -> dict[str, Any]:
     subgroup = group.setdefault(name, {})
     if not isinstance(subgroup, dict):

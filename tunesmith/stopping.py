@@ -1,8 +1,11 @@
-"""SIGINT and SIGTERM: work stops at once, or where it is safe if it says so."""
+"""How work ends: on SIGINT and SIGTERM, or with whoever started it."""
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from tunesmith.errors import Stopped
@@ -80,3 +83,27 @@ def stop_on_signals() -> Generator[StopSignal]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def tether() -> None:
+    """End this process as soon as whoever holds the other end of standard input is gone.
+
+    A worker that is killed can tell nobody; but the kernel closes its pipes. Work that is ended so
+    is taken up again exactly.
+    """
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        end_process(os.getpid())
+
+    threading.Thread(target=wait, name="tether", daemon=True).start()
+
+
+def end_process(pid: int) -> None:
+    """SIGKILL to process `pid`, and to its children where it leads a process group of its own."""
+    with suppress(ProcessLookupError):
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGKILL)

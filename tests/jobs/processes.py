@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,15 @@ def import_job(folder: Path, source: Path, **changes: Any) -> ImportJob:
     return ImportJob(source=str(source), **{**places, **changes})
 
 
-def start(folder: Path, *options: str, **how: Any) -> "subprocess.Popen[str]":
+def start(
+    folder: Path,
+    *options: str,
+    program: Sequence[str] = ("-m", "tunesmith.jobs.run"),
+    **how: Any,
+) -> "subprocess.Popen[str]":
     """Start the one command as a worker would: in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tunesmith.jobs.run", str(folder), *options],
+        [sys.executable, *program, str(folder), *options],
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import make_tiny_model
 from tests.jobs.processes import events, finish, import_job, make_folder, start, wait_for
 from tests.training import runs as small
 from tunesmith.errors import ResumeRefused
@@ -166,16 +167,17 @@ def test_the_pid_of_a_former_holder_harms_nobody(tmp_path: Path) -> None:
     evict(tmp_path)
 
 
-def _start_limited(folder: Path, megabytes: int) -> "subprocess.Popen[str]":
-    process = start(folder)
+def _limit(process: "subprocess.Popen[str]", megabytes: int) -> "subprocess.Popen[str]":
     limit = megabytes << 20
     resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
     return process
 
 
-def test_a_plan_beyond_the_memory_limit_is_refused(world: World) -> None:
+@pytest.mark.parametrize("megabytes", [420, 700])
+def test_a_plan_beyond_the_memory_limit_is_refused(world: World, megabytes: int) -> None:
+    """At 700 MB the libraries would begin, and crash now and then."""
     folder = _training(world)
-    code, error = finish(_start_limited(folder, 420))
+    code, error = finish(_limit(start(folder), megabytes))
     assert code == 2
     [failed] = events(folder, "failed")
     assert (failed["error"], failed["reason"]) == ("NotEnoughMemory", "out_of_memory")
@@ -183,10 +185,21 @@ def test_a_plan_beyond_the_memory_limit_is_refused(world: World) -> None:
     assert "Traceback" not in error
 
 
-def test_reaching_the_memory_limit_is_a_failure_with_its_reason(world: World) -> None:
-    """The plan is near enough to the limit to be tried; the libraries need more than it knows."""
-    folder = _training(world)
-    code, error = finish(_start_limited(folder, 700))
+# What no plan foresees: one that knew would refuse.
+_PLAN_NOTHING = """
+import runpy
+from tunesmith.training import plan
+plan.check_resources = lambda plan: None
+runpy.run_module("tunesmith.jobs.run", run_name="__main__")
+"""
+
+
+def test_reaching_the_memory_limit_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    """One tensor of a feed-forward layer is larger than the limit, all else far smaller."""
+    home, _ = small.make_home(tmp_path)
+    wide = make_tiny_model(tmp_path / "wide", intermediate_size=400_000, num_hidden_layers=1)
+    folder = small.create(home, small.recipe(wide, training={"batch_size": 20}))
+    code, error = finish(_limit(start(folder, program=("-c", _PLAN_NOTHING)), 1200))
     assert code == 1
     [failed] = events(folder, "failed")
     assert (failed["error"], failed["reason"]) == ("OutOfMemory", "out_of_memory")

@@ -2,10 +2,9 @@
 
 import fcntl
 import os
-import signal
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -13,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 from tunesmith.artifacts import read_manifest, write_json
 from tunesmith.errors import ResumeRefused
 from tunesmith.schema import Strict
+from tunesmith.stopping import end_process
 
 JOB, EVENTS, LOCK, OUTCOME = "job.json", "events.jsonl", "lock", "outcome.json"
 
@@ -121,12 +121,3 @@ def evict(folder: Path, *, patience_seconds: float = 10.0) -> None:
 def _holder(folder: Path) -> int | None:
     written = (folder / LOCK).read_text("ascii")
     return int(written) if written.isdigit() else None
-
-
-def end_process(pid: int) -> None:
-    """SIGKILL to process `pid`, and to its children where it leads a process group of its own."""
-    with suppress(ProcessLookupError):
-        if os.getpgid(pid) == pid:
-            os.killpg(pid, signal.SIGKILL)
-        else:
-            os.kill(pid, signal.SIGKILL)

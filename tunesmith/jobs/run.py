@@ -5,9 +5,7 @@ backend starts exactly this; a foreground command calls `run_job` in its own pro
 """
 
 import argparse
-import os
 import sys
-import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -17,10 +15,10 @@ from tunesmith.errors import Stopped, TunesmithError
 from tunesmith.events import Emit, Event, EventLog, RunFinished, RunPaused
 from tunesmith.failpoints import failpoint
 from tunesmith.jobs.failures import event_of, failure_of
-from tunesmith.jobs.folder import EVENTS, Outcome, end_process, locked, read_outcome, write_outcome
+from tunesmith.jobs.folder import EVENTS, Outcome, locked, read_outcome, write_outcome
 from tunesmith.jobs.spec import JobSpec, read_spec
 from tunesmith.jobs.stages import Surroundings, run_stage
-from tunesmith.stopping import StopNow, StopSignal, stop_on_signals
+from tunesmith.stopping import StopNow, StopSignal, stop_on_signals, tether
 
 if TYPE_CHECKING:
     from tunesmith.training.plan import TrainingPlan
@@ -94,21 +92,6 @@ def _work(
     return outcome
 
 
-def _tether() -> None:
-    """End this process as soon as whoever holds the other end of standard input is gone.
-
-    A worker that is killed can tell nobody; but the kernel closes its pipes. Work that is ended so
-    is taken up again exactly.
-    """
-
-    def wait() -> None:
-        while os.read(sys.stdin.fileno(), 1):
-            pass
-        end_process(os.getpid())
-
-    threading.Thread(target=wait, name="tether", daemon=True).start()
-
-
 def main() -> int:
     """Run the job folder named on the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tunesmith.jobs.run", description=__doc__)
@@ -118,7 +101,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if arguments.tethered:
-        _tether()
+        tether()
     try:
         run_job(arguments.folder)
     except TunesmithError as error:

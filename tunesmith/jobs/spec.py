@@ -5,14 +5,25 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from tunesmith.data.job import ImportJob, PreviewJob
+from tunesmith.data.job import ImportJob, MixJob, PreviewJob
 from tunesmith.errors import NotFound, RecipeInvalid
+from tunesmith.evaluation.job import CompareJob, EvaluateJob
 from tunesmith.jobs.folder import JOB
 from tunesmith.modeling.job import PullJob
+from tunesmith.serving.job import RegisterJob
 from tunesmith.training.job import PreflightJob, TrainJob
 
 JobSpec: TypeAlias = Annotated[
-    TrainJob | ImportJob | PullJob | PreflightJob | PreviewJob, Field(discriminator="kind")
+    TrainJob
+    | ImportJob
+    | PullJob
+    | RegisterJob
+    | PreflightJob
+    | PreviewJob
+    | MixJob
+    | CompareJob
+    | EvaluateJob,
+    Field(discriminator="kind"),
 ]
 
 _SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)

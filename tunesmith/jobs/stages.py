@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.data.job import ImportJob, PreviewJob
+from tunesmith.data.job import ImportJob, MixJob, PreviewJob
 from tunesmith.errors import NotEnoughMemory
+from tunesmith.evaluation.job import CompareJob, EvaluateJob
 from tunesmith.events import Emit
 from tunesmith.jobs.folder import EVENTS, Outcome
 from tunesmith.jobs.spec import JobSpec
 from tunesmith.modeling.job import PullJob
 from tunesmith.schema import as_json
+from tunesmith.serving.job import RegisterJob
 from tunesmith.stopping import StopSignal
 from tunesmith.training.job import RESULT, PreflightJob, TrainJob
 
@@ -90,6 +92,15 @@ def _pull(job: PullJob, around: Surroundings) -> Outcome:
     return Outcome(kind=job.kind, artifact=str(pulled.folder), digest=pulled.manifest.digest)
 
 
+def _register(job: RegisterJob, around: Surroundings) -> Outcome:
+    _check_limit()
+    from tunesmith.serving.register import run_register
+
+    folder = around.folder / RESULT
+    manifest = run_register(job, folder, emit=around.emit)
+    return Outcome(kind=job.kind, artifact=str(folder), digest=manifest.digest)
+
+
 def _preflight(job: PreflightJob, around: Surroundings) -> Outcome:
     _check_limit()
     from tunesmith.training.plan import plan_training
@@ -106,10 +117,54 @@ def _preview(job: PreviewJob, around: Surroundings) -> Outcome:
     return Outcome(kind=job.kind, value=as_json(list(preview_dataset(job))))
 
 
+def _mix(job: MixJob, around: Surroundings) -> Outcome:
+    from tunesmith.data.mixing import run_mix
+
+    mixture = run_mix(job, emit=around.emit)
+    shares = {"task": as_json(mixture.task), "general": as_json(mixture.general)}
+    value = {"ratio": mixture.ratio, **shares}
+    if mixture.made is None:
+        return Outcome(kind=job.kind, value=value)
+    folder = str(mixture.made.folder)
+    return Outcome(kind=job.kind, artifact=folder, digest=mixture.made.id, value=value)
+
+
+def _compare(job: CompareJob, around: Surroundings) -> Outcome:
+    _check_limit()
+    from tunesmith.evaluation.comparison import run_comparison
+
+    folder = around.folder / RESULT
+    manifest, comparison = run_comparison(job, folder, emit=around.emit)
+    return Outcome(
+        kind=job.kind,
+        artifact=str(folder),
+        digest=manifest.digest,
+        value={"totals": as_json(comparison.totals)},
+    )
+
+
+def _evaluate(job: EvaluateJob, around: Surroundings) -> Outcome:
+    _check_limit()
+    from tunesmith.evaluation.evaluation import run_evaluation
+
+    folder = around.folder / RESULT
+    manifest, results = run_evaluation(job, folder, emit=around.emit)
+    return Outcome(
+        kind=job.kind,
+        artifact=str(folder),
+        digest=manifest.digest,
+        value={"figures": as_json(results.figures)},
+    )
+
+
 STAGES: Mapping[str, Callable[[Any, Surroundings], Outcome]] = {
     "train": _train,
     "import": _import,
     "pull": _pull,
+    "register": _register,
     "preflight": _preflight,
     "preview": _preview,
+    "mix": _mix,
+    "compare": _compare,
+    "evaluate": _evaluate,
 }

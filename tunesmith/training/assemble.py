@@ -10,18 +10,20 @@ from transformers import PreTrainedModel
 
 from tunesmith.data.loader import TrainingBatches
 from tunesmith.data.tokenize import TokenStore
+from tunesmith.modeling.answer import ChatModel
 from tunesmith.modeling.load import Dtype, load_model, resolve_precision
 from tunesmith.modeling.methods import METHODS, Method, trainable_parameters
 from tunesmith.training.config import TrainConfig
 from tunesmith.training.objectives import OBJECTIVES, Objective, check_head
 from tunesmith.training.optimizer import MasterAdamW
 from tunesmith.training.replicas import SingleReplica
+from tunesmith.training.samples import make_chat
 from tunesmith.training.schedule import Schedule, make_schedule
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The built parts of a training run."""
+    """The built parts of a training run; `chat` is None where the recipe asks for no samples."""
 
     config: TrainConfig
     base: Path
@@ -33,6 +35,7 @@ class Parts:
     replicas: SingleReplica
     batches: TrainingBatches
     validation: tuple[TokenStore, NDArray[np.int64]]
+    chat: ChatModel | None
     total_steps: int
 
 
@@ -74,5 +77,6 @@ def assemble(
         replicas=SingleReplica(),
         batches=batches,
         validation=validation,
+        chat=make_chat(config, model, base),
         total_steps=total_steps,
     )

@@ -5,7 +5,6 @@ optimizer's float32 state, the random state and the progress. The loader needs t
 """
 
 import platform
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,10 +15,16 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import tunesmith
-from tunesmith.artifacts import commit_folder, is_intact, read_manifest, write_json
+from tunesmith.artifacts import (
+    commit_folder,
+    delete_folder,
+    is_intact,
+    write_json,
+)
 from tunesmith.errors import ResumeRefused
 from tunesmith.schema import Strict
 from tunesmith.training.assemble import Parts
+from tunesmith.training.pins import committed_steps, nobody_pins, pinned_steps
 
 KIND = "checkpoint"
 _OPTIMIZER, _RANDOM, _STATE = "optimizer.safetensors", "random.safetensors", "state.json"
@@ -131,8 +136,7 @@ def read_state(checkpoint: Checkpoint) -> State:
 
 def committed_checkpoints(folder: Path) -> list[Checkpoint]:
     """The committed checkpoints in `folder`, oldest first; unfinished ones are not seen."""
-    found = (path for path in sorted(folder.glob("step-*")) if read_manifest(path) is not None)
-    return [Checkpoint(path, int(path.name.removeprefix("step-"))) for path in found]
+    return [Checkpoint(path, step) for step, path in committed_steps(folder).items()]
 
 
 def newest_intact(folder: Path) -> Checkpoint | None:
@@ -141,12 +145,17 @@ def newest_intact(folder: Path) -> Checkpoint | None:
 
 
 def delete_superseded(folder: Path, *, keep: int | Literal["all"], best_step: int | None) -> None:
-    """Keep the `keep` newest checkpoints and the best one. Call it after a newer one is durable."""
+    """Keep the `keep` newest checkpoints, the best one and those that are pinned.
+
+    Call it after a newer one is durable.
+    """
     if keep == "all":
         return
-    for checkpoint in committed_checkpoints(folder)[:-keep]:
-        if checkpoint.step != best_step:
-            shutil.rmtree(checkpoint.folder)
+    with nobody_pins(folder):
+        kept = {best_step, *pinned_steps(folder)}
+        for checkpoint in committed_checkpoints(folder)[:-keep]:
+            if checkpoint.step not in kept:
+                delete_folder(checkpoint.folder)
 
 
 def _random_state() -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """The recipe: everything that decides what a training run computes. Torch-free."""
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt
 
@@ -11,7 +11,7 @@ from tunesmith.modeling.config import (
     LoraConfig,
     MethodConfig,
 )
-from tunesmith.schema import Name, Strict, digest, setting, unusual_values
+from tunesmith.schema import Name, Strict, by_dotted_path, digest, setting, unusual_values
 
 
 class PlainSchedule(Strict):
@@ -93,7 +93,30 @@ class CheckpointConfig(Strict):
     every_minutes: float = setting(
         10.0, "also save when this much time has passed", unit="minutes", gt=0, band=(1, 120)
     )
-    keep: PositiveInt | Literal["all"] = setting(3, "newest checkpoints kept, or all", band=(1, 20))
+    keep: PositiveInt | Literal["all"] = setting(
+        3, "newest checkpoints kept, or all; the best and those that are pinned stay", band=(1, 20)
+    )
+
+
+Prompt = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def _different(prompts: list[str]) -> list[str]:
+    if len(set(prompts)) < len(prompts):
+        raise ValueError("each prompt may be given once")
+    return prompts
+
+
+class SamplesConfig(Strict):
+    """What the model answers while it learns, to be read; sampling never changes a result."""
+
+    prompts: Annotated[list[Prompt], AfterValidator(_different)] = setting(
+        [], "what the model is asked while it learns; none asks nothing", max_length=8
+    )
+    every_steps: PositiveInt | Literal["validation"] = setting(
+        "validation", "optimizer steps between samples, or whenever validation is due", unit="steps"
+    )
+    max_tokens: int = setting(64, "longest answer", unit="tokens", ge=1, le=512, band=(8, 256))
 
 
 class TensorboardTracker(Strict):
@@ -141,6 +164,7 @@ _AUTO_WARMUP_RATIO = {"lora": 0.01, "full": 0.1}
 _CHANGES_NO_WEIGHT: Any = {
     "name": True,
     "checkpoint": True,
+    "samples": True,
     "trackers": True,
     "data": {"max_damaged_percent"},
 }
@@ -157,6 +181,7 @@ class TrainConfig(Strict):
     method: MethodConfig = setting(LoraConfig(), "what becomes trainable")
     training: TrainingConfig = setting(TrainingConfig(), "how the weights are moved")
     checkpoint: CheckpointConfig = setting(CheckpointConfig(), "what is kept of the way")
+    samples: SamplesConfig = setting(SamplesConfig(), "what the model is asked while it learns")
     trackers: Annotated[list[TrackerConfig], AfterValidator(_each_once)] = setting(
         [], "where metrics are sent as well: tensorboard, mlflow, trackio, wandb, comet"
     )
@@ -199,16 +224,6 @@ def _or_auto(value: float | Literal["auto"], stands_for: float) -> float:
 
 def changed_settings(before: TrainConfig, after: TrainConfig) -> list[str]:
     """Dotted names of the settings that differ and change what a run computes."""
-    left = _flat(before.resolved().model_dump(mode="json", exclude=_CHANGES_NO_WEIGHT))
-    right = _flat(after.resolved().model_dump(mode="json", exclude=_CHANGES_NO_WEIGHT))
+    left = by_dotted_path(before.resolved().model_dump(mode="json", exclude=_CHANGES_NO_WEIGHT))
+    right = by_dotted_path(after.resolved().model_dump(mode="json", exclude=_CHANGES_NO_WEIGHT))
     return sorted(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(cast("dict[str, Any]", value), f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

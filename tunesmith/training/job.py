@@ -75,6 +75,16 @@ class TrainJob(Strict):
             "origin": f"{origin.kind} {origin.run_id} {origin.step}" if origin else None,
         }
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """What using the trained part as it was trained takes; kept beside it."""
+        return {
+            "name": self.config.name,
+            "base": self.base.model_dump(),
+            "system_prompt": self.config.data.system_prompt,
+            "recipe": self.config.resolved().model_dump(mode="json"),
+        }
+
 
 class PreflightJob(Strict):
     """Find out what a run would train on what, and what it would take, without running it."""

@@ -12,6 +12,7 @@ from tunesmith.failpoints import failpoint
 from tunesmith.training.assemble import Parts
 from tunesmith.training.checkpoint import Progress, delete_superseded, save_checkpoint
 from tunesmith.training.evaluate import evaluate
+from tunesmith.training.samples import sample
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def train(
         Stopped: `should_stop` asked for it; the last step taken is checkpointed.
         TrainingDiverged: see `train_step`.
     """
+    if progress.step == 0:
+        _sample(parts, 0, emit=emit)
     last_saved = clock()
     while progress.step < parts.total_steps:
         started = clock()
@@ -103,6 +106,7 @@ def train(
             best = progress.best_loss is None or evaluated.loss < progress.best_loss
             if best:
                 progress = _with_best(progress, evaluated)
+        _sample(parts, progress.step, emit=emit)
 
         stopping = should_stop() and progress.step < parts.total_steps
         minutes = (clock() - last_saved) / 60
@@ -151,11 +155,23 @@ def _step_event(
 
 def _evaluation_due(parts: Parts, step: int) -> bool:
     _, indices = parts.validation
-    if len(indices) == 0:
-        return False
+    return len(indices) > 0 and _at_validation(parts, step)
+
+
+def _at_validation(parts: Parts, step: int) -> bool:
+    """Whether validation has its turn, with examples to measure or without."""
     every = parts.config.training.evaluate_every
     period = parts.batches.steps_per_epoch if every == "epoch" else every
     return step % period == 0 or step == parts.total_steps
+
+
+def _sample(parts: Parts, step: int, *, emit: Emit) -> None:
+    """Tell what the model answers, where that is due: at the start, on the way, at the end."""
+    every = parts.config.samples.every_steps
+    due = _at_validation(parts, step) if every == "validation" else step % every == 0
+    if parts.chat is not None and (due or step == parts.total_steps):
+        for answer in sample(parts.chat, parts.config, step=step):
+            emit(answer)
 
 
 def _checkpoint_due(parts: Parts, step: int, *, minutes: float) -> bool:

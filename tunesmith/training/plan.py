@@ -18,6 +18,7 @@ from tunesmith.modeling.memory import MemoryPlan, plan_memory
 from tunesmith.training.checkpoint import free_disk_bytes
 from tunesmith.training.examples import RunExamples, prepare_examples
 from tunesmith.training.job import Extend, TrainJob
+from tunesmith.training.samples import check_prompts
 from tunesmith.training.schedule import Schedule, make_schedule
 from tunesmith.training.trackers.sinks import check_trackers
 
@@ -51,10 +52,11 @@ def plan_training(job: TrainJob, *, runs: Path, emit: Emit) -> TrainingPlan:
             of an answer would not be learnt.
         NotEnoughResources: the run would not fit into memory or on the disk.
         ModelRejected: the base model cannot be used.
-        RecipeInvalid: a tracker's package is not installed.
+        RecipeInvalid: a tracker's package is not installed, or samples cannot be asked.
     """
     config = job.config
     check_trackers(config.trackers)
+    check_prompts(config, Path(job.base.folder))
     examples = prepare_examples(job, emit=emit)
     batches = TrainingBatches(
         examples.store,

@@ -26,6 +26,7 @@ class Preflight:
         num_parameters: of the model with what the method adds.
         seconds: estimated time of training and validation.
         leakage: validation examples that are trained on as well.
+        memory_parts: what `memory_bytes` is made of, by cause.
         disk_bytes: what checkpoints and result will take.
     """
 
@@ -47,6 +48,7 @@ class Preflight:
     num_warmup_steps: int
     seconds: float
     memory_bytes: float
+    memory_parts: dict[str, float]
     memory_free_bytes: float
     disk_bytes: float
     disk_free_bytes: float
@@ -79,6 +81,7 @@ def check_plan(job: TrainJob, plan: TrainingPlan, *, emit: Emit) -> Preflight:
         num_warmup_steps=plan.schedule.num_warmup_steps,
         seconds=estimate_seconds(job, plan),
         memory_bytes=plan.memory.needed,
+        memory_parts=plan.memory.parts,
         memory_free_bytes=plan.memory.available,
         disk_bytes=plan.disk_bytes,
         disk_free_bytes=plan.disk_free_bytes,

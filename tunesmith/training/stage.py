@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tunesmith.artifacts import Manifest, commit_folder, read_manifest, remove_leftovers, write_json
 from tunesmith.events import Emit, PhaseStarted, RunStarted, Warned
-from tunesmith.modeling.answer import SETTINGS
+from tunesmith.modeling.config import SETTINGS
 from tunesmith.schema import digest
 from tunesmith.stopping import StopSignal
 from tunesmith.training.assemble import Parts, assemble
@@ -109,17 +109,7 @@ def _commit_result(job: TrainJob, parts: Parts, progress: Progress, folder: Path
 
     def write(target: Path) -> None:
         parts.method.save(parts.model, job.config.method, target, base=base)
-        settings = {
-            "name": job.config.name,
-            "base": {
-                "reference": job.base.reference,
-                "digest": job.base.digest,
-                "folder": job.base.folder,
-            },
-            "system_prompt": job.config.data.system_prompt,
-            "recipe": job.config.resolved().model_dump(mode="json"),
-        }
-        write_json(target / SETTINGS, settings)
+        write_json(target / SETTINGS, job.settings)
 
     return commit_folder(
         folder / RESULT, kind=parts.method.output_kind, write=write, lineage=lineage
