@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from tests.databases import PostgresServer
-from tunesmith.store.database import MIGRATIONS, Database
+from tunesmith.errors import RecipeInvalid
+from tunesmith.store.database import MIGRATIONS, REVISION, Database
 from tunesmith.store.tables import Tenant
 
 FIRST = "0001"
@@ -47,8 +49,8 @@ def test_rows_of_the_first_version_are_kept(blank_url: str, config: Config) -> N
     connection = config.attributes["connection"]
     connection.execute(
         text(
-            "INSERT INTO tenants (id, name, created_at, last_turn)"
-            " VALUES ('t', 'acme', '2026-01-01 00:00:00', 3)"
+            "INSERT INTO tenants (id, name, created_at, last_turn, redacts_log, log_days)"
+            " VALUES ('t', 'acme', '2026-01-01 00:00:00', 3, false, 30)"
         )
     )
     connection.commit()
@@ -59,6 +61,20 @@ def test_rows_of_the_first_version_are_kept(blank_url: str, config: Config) -> N
     database.close()
     assert (tenant.name, tenant.last_turn) == ("acme", 3)
     assert tenant.created_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_start_looks_for_the_newest_migration(config: Config) -> None:
+    assert ScriptDirectory.from_config(config).get_current_head() == REVISION
+
+
+def test_a_database_of_a_later_version_is_refused(blank_url: str) -> None:
+    database = Database(blank_url)
+    database.migrate()
+    with database.transaction() as db:
+        db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(RecipeInvalid, match="later version"):
+        database.migrate()
+    database.close()
 
 
 def test_migrating_twice_changes_nothing(blank_url: str) -> None:

@@ -6,9 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -17,6 +15,7 @@ from sqlalchemy.orm import Session
 from tunesmith.errors import DatabaseUnavailable, RecipeInvalid, UserError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+REVISION = "0001"  # of the newest file there; a test compares them
 _BUSY_SECONDS = 30
 # As many as the server has threads that handle requests (40), and some for the rest.
 _NUM_KEPT, _NUM_MORE = 10, 40
@@ -39,14 +38,13 @@ class Database:
 
         Raises:
             DatabaseUnavailable: it cannot be reached.
+            RecipeInvalid: a later version of Tunesmith has brought it to its own form.
         """
         with self._translated(), self._engine.begin() as connection:
             if not self.is_sqlite:  # two servers that start together take turns
                 connection.execute(text("SELECT pg_advisory_xact_lock(7246001)"))
-            config = Config()
-            config.set_main_option("script_location", str(MIGRATIONS))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            if _revision(connection) != REVISION:
+                _upgrade(connection)
 
     @contextmanager
     def transaction(self) -> Generator[Session]:
@@ -101,6 +99,29 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # takes longer to import than the rest of a start to do
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:  # a revision that is in none of the files here
+        raise RecipeInvalid(
+            "the database belongs to a later version of Tunesmith",
+            hint="install that version, or restore the backup made before the upgrade",
+        ) from error
 
 
 def _unstorable() -> UserError:

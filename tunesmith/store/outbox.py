@@ -8,12 +8,13 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Select, select, update
+from sqlalchemy import CursorResult, Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from tunesmith.store.tables import OutboxMessage
 
 GIVES_UP_AFTER = timedelta(days=3)
+KEPT_FOR = timedelta(days=30)  # so that people can see what became of a message
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=1)
 
 
@@ -61,3 +62,13 @@ def note_failure(db: Session, message_id: str, *, error: str, now: datetime) -> 
     message.not_before = now + pause
     if now - message.created_at >= GIVES_UP_AFTER:
         message.given_up_at = now
+
+
+def forget(db: Session, *, now: datetime) -> None:
+    """Delete messages that were told, or given up, longer ago than people ask about them."""
+    before = now - KEPT_FOR
+    db.execute(
+        delete(OutboxMessage).where(
+            (OutboxMessage.sent_at < before) | (OutboxMessage.given_up_at < before)
+        )
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import CursorResult, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from tunesmith.store.tables import (
@@ -101,18 +101,29 @@ def record(db: Session, job: Job, *, message: str, now: datetime) -> None:
         "hint": (job.error or {}).get("hint", "") if job.status == "failed" else "",
         "time": now.isoformat(timespec="milliseconds"),
     }
-    # Locked, so that a channel that is being deleted is not among them.
     channels = (
         select(Channel.id)
         .join(Subscription, Subscription.channel_id == Channel.id)
         .where(Subscription.job_id == job.id)
-        .with_for_update(read=True, of=Channel)
     )
-    for channel_id in db.scalars(channels).all():
+    tell(db, channels, event, tenant_id=job.tenant_id, now=now)
+
+
+def tell(
+    db: Session,
+    channels: Select[str],
+    event: dict[str, Any],
+    *,
+    tenant_id: str,
+    now: datetime,
+) -> None:
+    """Put an event of a job or deployment into the outbox, once for each of `channels`."""
+    # Locked, so that a channel that is being deleted is not among them.
+    for channel_id in db.scalars(channels.with_for_update(read=True, of=Channel)).all():
         db.add(
             OutboxMessage(
-                id=f"{job.id}-{seq}-{channel_id}",
-                tenant_id=job.tenant_id,
+                id=f"{event['job_id']}-{event['seq']}-{channel_id}",
+                tenant_id=tenant_id,
                 channel_id=channel_id,
                 event=event,
                 created_at=now,

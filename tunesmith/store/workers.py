@@ -11,7 +11,14 @@ from tunesmith.store.tables import Worker
 
 
 def say_hello(
-    db: Session, worker_id: str, *, host: str, pool: str, size: Room, now: datetime
+    db: Session,
+    worker_id: str,
+    *,
+    host: str,
+    pool: str,
+    size: Room,
+    inference_bytes: int,
+    now: datetime,
 ) -> None:
     """Worker `worker_id` is there."""
     worker = db.get(Worker, worker_id)
@@ -23,6 +30,7 @@ def say_hello(
             num_cores=size.num_cores,
             memory_bytes=size.memory_bytes,
             num_gpus=size.num_gpus,
+            inference_bytes=inference_bytes,
             beat=0,
             started_at=now,
         )

@@ -29,6 +29,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_audit_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
+        "engines",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("base", sa.String(), nullable=False),
+        sa.Column("pool", sa.String(), nullable=False),
+        sa.Column("token", sa.Integer(), nullable=False),
+        sa.Column("beat", sa.Integer(), nullable=False),
+        sa.Column("worker_id", sa.String(), nullable=True),
+        sa.Column("address", sa.String(), nullable=True),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("memory_bytes", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("kind", "base", "pool"),
+    )
+    op.create_table(
         "login_failures",
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
@@ -63,6 +78,8 @@ def upgrade() -> None:
         sa.Column("max_queued", sa.Integer(), nullable=True),
         sa.Column("max_bytes", sa.BigInteger(), nullable=True),
         sa.Column("last_turn", sa.Integer(), nullable=False),
+        sa.Column("redacts_log", sa.Boolean(), nullable=False),
+        sa.Column("log_days", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
     )
@@ -74,11 +91,30 @@ def upgrade() -> None:
         sa.Column("num_cores", sa.Integer(), nullable=False),
         sa.Column("memory_bytes", sa.BigInteger(), nullable=False),
         sa.Column("num_gpus", sa.Integer(), nullable=False),
+        sa.Column("inference_bytes", sa.BigInteger(), nullable=False),
         sa.Column("beat", sa.Integer(), nullable=False),
         sa.Column("started_at", UtcTime(), nullable=False),
         sa.Column("seen_at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "alias_moves",
+        sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("from_model", sa.String(), nullable=True),
+        sa.Column("to_model", sa.String(), nullable=True),
+        sa.Column("moved_by", sa.String(), nullable=False),
+        sa.Column("moved_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+        ),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    with op.batch_alter_table("alias_moves", schema=None) as batch_op:
+        batch_op.create_index("alias_moves_by_name", ["tenant_id", "name"], unique=False)
+
     op.create_table(
         "channels",
         sa.Column("id", sa.String(), nullable=False),
@@ -86,6 +122,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("url", sa.String(), nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("hears_all", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant_id"],
             ["tenants.id"],
@@ -95,6 +132,53 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("channels", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_channels_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "deployments",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("engine_id", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
+        sa.Column("alias", sa.String(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("hint", sa.String(), nullable=False),
+        sa.Column("notify", sa.JSON(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("changed_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["engine_id"],
+            ["engines.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("deployments", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_deployments_engine_id"), ["engine_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_deployments_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "entries",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("tenant_id", "kind", "name"),
+    )
+    with op.batch_alter_table("entries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_entries_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
         "files",
@@ -203,6 +287,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "person_id"),
     )
     op.create_table(
+        "model_requests",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("time", UtcTime(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("deployment_id", sa.String(), nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("milliseconds", sa.Double(), nullable=False),
+        sa.Column("first_token_milliseconds", sa.Double(), nullable=True),
+        sa.Column("prompt_tokens", sa.Integer(), nullable=False),
+        sa.Column("answer_tokens", sa.Integer(), nullable=False),
+        sa.Column("prompt_characters", sa.Integer(), nullable=False),
+        sa.Column("answer_characters", sa.Integer(), nullable=False),
+        sa.Column("prompt_sha256", sa.String(), nullable=False),
+        sa.Column("prompt", sa.String(), nullable=True),
+        sa.Column("answer", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("model_requests", schema=None) as batch_op:
+        batch_op.create_index("model_requests_by_time", ["tenant_id", "time"], unique=False)
+
+    op.create_table(
         "names",
         sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("tenant_id", sa.String(), nullable=False),
@@ -218,6 +331,38 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("names", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_names_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "recipes",
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("recipe", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("saved_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "name"),
+    )
+    op.create_table(
+        "transcripts",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("character", sa.String(), nullable=True),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("transcripts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_transcripts_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
         "attempts",
@@ -242,6 +387,52 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_attempts_tenant_id"), ["tenant_id"], unique=False)
+
+    op.create_table(
+        "entry_versions",
+        sa.Column("entry_id", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["entries.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+        ),
+        sa.PrimaryKeyConstraint("entry_id", "version"),
+    )
+    with op.batch_alter_table("entry_versions", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_entry_versions_tenant_id"), ["tenant_id"], unique=False
+        )
+
+    op.create_table(
+        "evaluations",
+        sa.Column("job_id", sa.String(), nullable=False),
+        sa.Column("label", sa.String(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("scores", sa.JSON(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"],
+            ["jobs.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+        ),
+        sa.PrimaryKeyConstraint("job_id", "label"),
+    )
+    with op.batch_alter_table("evaluations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_evaluations_model"), ["model"], unique=False)
+        batch_op.create_index(batch_op.f("ix_evaluations_tenant_id"), ["tenant_id"], unique=False)
 
     op.create_table(
         "job_events",
@@ -340,6 +531,45 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("job_id", "channel_id"),
     )
+    op.create_table(
+        "votes",
+        sa.Column("job_id", sa.String(), nullable=False),
+        sa.Column("prompt", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("contestant", sa.Integer(), nullable=True),
+        sa.Column("voted_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"],
+            ["jobs.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["people.id"],
+        ),
+        sa.PrimaryKeyConstraint("job_id", "prompt", "person_id"),
+    )
+    op.create_table(
+        "chat_votes",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("tenant_id", sa.String(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("models", sa.JSON(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("contestant", sa.Integer(), nullable=True),
+        sa.Column("voted_at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["people.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenants.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("chat_votes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_chat_votes_tenant_id"), ["tenant_id"], unique=False)
     op.create_table(
         "aliases",
         sa.Column("tenant_id", sa.String(), nullable=False),
