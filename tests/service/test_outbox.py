@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from tests.service.installation import cancelled_job, found_owner
 from tests.service.receivers import Hook, web_receiver
@@ -17,8 +18,8 @@ from tunesmith.service.config import ServiceConfig
 from tunesmith.service.job_requests import JobOptions, PullRequest
 from tunesmith.service.outbox import Dispatcher
 from tunesmith.service.services import Services
-from tunesmith.store.outbox import GIVES_UP_AFTER
-from tunesmith.store.tables import Person
+from tunesmith.store.outbox import GIVES_UP_AFTER, KEPT_FOR
+from tunesmith.store.tables import OutboxMessage, Person
 
 
 @dataclass
@@ -160,6 +161,30 @@ def test_a_silent_channel_holds_up_no_other(office: Office) -> None:
             assert not dispatcher.turn(senders)  # the rest waits for the silent one
             gate.set()
     assert len(office.hook.ids) == 1
+
+
+def test_what_was_told_long_ago_is_forgotten(office: Office) -> None:
+    cancelled_job(office.services, office.owner, channels=[office.channel_id])
+    dispatcher = Dispatcher(office.services)
+    assert send_all(dispatcher) == 1
+    office.clock.now += KEPT_FOR
+    dispatcher.clear()
+    assert len(office.deliveries()) == 1
+    office.clock.now += timedelta(seconds=1)
+    dispatcher.clear()
+    assert office.deliveries() == []
+
+
+def test_a_message_names_no_place_on_the_server(office: Office) -> None:
+    job_id = cancelled_job(office.services, office.owner, channels=[office.channel_id])
+    home = office.services.home(office.owner.tenant_id)
+    with office.services.database.transaction() as db:
+        [message] = db.scalars(select(OutboxMessage))
+        message.event = {**message.event, "message": f"{home.folder}/runs/{job_id} is gone"}
+    assert office.send_all() == 1
+    [body] = office.hook.bodies
+    assert str(home.folder) not in str(body)
+    assert f"runs/{job_id} is gone" in str(body)
 
 
 def test_a_deleted_channel_is_told_nothing_more(office: Office) -> None:

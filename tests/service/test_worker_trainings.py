@@ -69,15 +69,15 @@ def works(services: Services, actor: Actor) -> Works:
 
 def test_a_paused_training_goes_on_to_the_same_bytes(works: Works) -> None:
     """Paused by a person, then given back by its worker, it ends as one that was let alone."""
-    undisturbed = works.submit(epochs=50)
+    undisturbed = works.submit(epochs=30)
     assert works.run_until_ended(undisturbed).status == "succeeded"
-    job_id = works.submit(epochs=50)
+    job_id = works.submit(epochs=30)
     works.run_until(lambda: works.view(job_id).step > 0)  # then its worker stops
     assert works.view(job_id).status == "queued"
     works.run_until(lambda: works.view(job_id).status == "running")
     jobs.pause_job(works.services, works.actor.tenant_id, job_id)
     works.run_until(lambda: works.view(job_id).status == "paused")
-    assert 0 < works.view(job_id).step < 250
+    assert 0 < works.view(job_id).step < 150
     jobs.resume_job(works.services, works.actor.tenant_id, job_id)
     assert works.run_until_ended(job_id).status == "succeeded"
     assert works.result(job_id) == works.result(undisturbed)

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     """What a route needs. A key may be narrowed to some of them."""
 
     READ = "read"  # see the tenant's data, jobs, models
+    ASK = "ask"  # use deployed models
     DATA = "data"  # upload, import, delete data
     RUN = "run"  # queue jobs and steer them
     MODELS = "models"  # rename, alias, delete, export models
@@ -27,11 +28,10 @@ class Permission(StrEnum):
     OPERATE = "operate"  # run the installation: tenants, people, pools, workers
 
 
-_MEMBER = frozenset(
-    {Permission.READ, Permission.DATA, Permission.RUN, Permission.MODELS, Permission.KEYS}
-)
+_VIEWER = frozenset({Permission.READ, Permission.ASK})
+_MEMBER = _VIEWER | {Permission.DATA, Permission.RUN, Permission.MODELS, Permission.KEYS}
 BY_ROLE: Mapping[Role, frozenset[Permission]] = {
-    "viewer": frozenset({Permission.READ}),
+    "viewer": _VIEWER,
     "member": _MEMBER,
     "owner": _MEMBER | {Permission.MANAGE},
 }

@@ -10,10 +10,10 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Member:
-    """A file, and what it is called in the archive."""
+    """A file of the archive: its name there, and where its bytes are, or what they are."""
 
     name: str
-    path: Path
+    source: Path | bytes
 
 
 def tar_stream(members: Iterable[Member]) -> Iterator[bytes]:
@@ -23,11 +23,16 @@ def tar_stream(members: Iterable[Member]) -> Iterator[bytes]:
         OSError: a file cannot be read, or changed its length meanwhile.
     """
     for member in members:
+        source = member.source
         header = tarfile.TarInfo(member.name)
-        header.size = member.path.stat().st_size
+        header.size = len(source) if isinstance(source, bytes) else source.stat().st_size
         header.mode = 0o644
         yield header.tobuf(tarfile.PAX_FORMAT)
-        yield from _content(member.path, header.size)
+        if isinstance(source, bytes):
+            yield source
+        else:
+            yield from _content(source, header.size)
+        yield bytes(-header.size % tarfile.BLOCKSIZE)
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -39,4 +44,3 @@ def _content(path: Path, size: int) -> Iterator[bytes]:
             yield chunk
     if num_left:
         raise OSError(f"{path.name} became shorter while it was read")
-    yield bytes(-size % tarfile.BLOCKSIZE)

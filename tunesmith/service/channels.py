@@ -1,12 +1,10 @@
 """Channels: where a tenant's messages go. Their addresses hold secrets and never come out again."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
 
 from tunesmith.errors import Conflict, DeliveryFailed, NotFound, QuotaExceeded
 from tunesmith.schema import check_name
@@ -14,6 +12,8 @@ from tunesmith.service.access import Actor
 from tunesmith.service.notices import trial_notice
 from tunesmith.service.senders import ChannelWord, send, sender_of
 from tunesmith.service.services import Services
+from tunesmith.service.subscriptions import find_channel
+from tunesmith.store.pages import read_page
 from tunesmith.store.tables import (
     Channel,
     OutboxMessage,
@@ -36,6 +36,7 @@ class ChannelView:
     name: str
     kind: ChannelWord
     created_at: datetime
+    hears_all: bool
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def add_channel(services: Services, tenant_id: str, *, name: str, url: str) -> C
             name=name,
             url=url,
             created_at=services.clock(),
+            hears_all=False,
         )
         db.add(channel)
         return _view(channel)
@@ -97,6 +99,20 @@ def list_channels(services: Services, tenant_id: str) -> list[ChannelView]:
         return [_view(channel) for channel in db.scalars(mine)]
 
 
+def change_channel(
+    services: Services, tenant_id: str, channel_id: str, *, hears_all: bool
+) -> ChannelView:
+    """Let a channel hear of every training and deployment from now on, or of what names it.
+
+    Raises:
+        NotFound: the tenant has no such channel.
+    """
+    with services.database.transaction() as db:
+        channel = find_channel(db, tenant_id, channel_id)
+        channel.hears_all = hears_all
+        return _view(channel)
+
+
 def try_channel(services: Services, actor: Actor, channel_id: str) -> Trial:
     """Send a trial message now.
 
@@ -104,7 +120,7 @@ def try_channel(services: Services, actor: Actor, channel_id: str) -> Trial:
         NotFound: the tenant has no such channel.
     """
     with services.database.reading() as db:
-        url = _find(db, actor.tenant_id, channel_id).url
+        url = find_channel(db, actor.tenant_id, channel_id).url
         language = db.get_one(Person, actor.person_id).language
     notice = trial_notice(new_id("trial"), language=language)
     try:
@@ -129,18 +145,13 @@ def list_deliveries(
     """
     wanted = select(OutboxMessage).where(OutboxMessage.channel_id == channel_id)
     with services.database.reading() as db:
-        _find(db, tenant_id, channel_id)
-        if after is not None:
-            last = db.get(OutboxMessage, after)
-            if last is None or last.channel_id != channel_id:
-                raise NotFound(f"there is no message {after}")
-            wanted = wanted.where(
-                (OutboxMessage.created_at < last.created_at)
-                | ((OutboxMessage.created_at == last.created_at) & (OutboxMessage.id < last.id))
-            )
-        newest = wanted.order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
-        rows: Sequence[OutboxMessage] = db.scalars(newest.limit(limit + 1)).all()
-    return [_view_delivery(row) for row in rows[:limit]], len(rows) > limit
+        find_channel(db, tenant_id, channel_id)
+        last = db.get(OutboxMessage, after) if after is not None else None
+        if after is not None and (last is None or last.channel_id != channel_id):
+            raise NotFound(f"there is no message {after}")
+        by = (OutboxMessage.created_at, OutboxMessage.id)
+        rows, has_more = read_page(db, wanted, by=by, after=last, limit=limit)
+    return [_view_delivery(row) for row in rows], has_more
 
 
 def delete_channel(services: Services, tenant_id: str, channel_id: str) -> None:
@@ -150,21 +161,15 @@ def delete_channel(services: Services, tenant_id: str, channel_id: str) -> None:
         NotFound: the tenant has no such channel.
     """
     with services.database.transaction() as db:
-        channel = _find(db, tenant_id, channel_id, to_delete=True)
+        channel = find_channel(db, tenant_id, channel_id, to_delete=True)
         db.execute(delete(Subscription).where(Subscription.channel_id == channel_id))
         db.execute(delete(OutboxMessage).where(OutboxMessage.channel_id == channel_id))
         db.delete(channel)
 
 
-def _find(db: Session, tenant_id: str, channel_id: str, *, to_delete: bool = False) -> Channel:
-    channel = db.get(Channel, channel_id, with_for_update=to_delete)
-    if channel is None or channel.tenant_id != tenant_id:
-        raise NotFound(f"there is no channel {channel_id}")
-    return channel
-
-
 def _view(channel: Channel) -> ChannelView:
-    return ChannelView(channel.id, channel.name, sender_of(channel.url).word, channel.created_at)
+    word = sender_of(channel.url).word
+    return ChannelView(channel.id, channel.name, word, channel.created_at, channel.hears_all)
 
 
 def _view_delivery(row: OutboxMessage) -> DeliveryView:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -11,6 +12,7 @@ from tunesmith.errors import RecipeInvalid
 from tunesmith.schema import Strict, parse_yaml, read_text, setting, validate
 
 _PREFIX = "TUNESMITH_"
+_NO_SETTINGS = {_PREFIX + name for name in ("HOME", "KEY", "SERVER", "SERVE_KEY")}
 
 
 class ServiceConfig(Strict):
@@ -45,6 +47,9 @@ class ServiceConfig(Strict):
     worker_memory: PositiveInt | None = setting(
         None, "memory a worker offers; None is nine tenths", unit="bytes"
     )
+    inference_memory: PositiveInt | None = setting(
+        None, "of a worker's memory, the most for deployed models; None is half", unit="bytes"
+    )
     job_environment: list[str] = setting(
         [], "variables that jobs may see beside the usual, such as WANDB_API_KEY"
     )
@@ -66,11 +71,23 @@ def load_config(path: Path | None, *, environment: Mapping[str, str] = os.enviro
         if not isinstance(loaded, dict):
             raise RecipeInvalid(f"{path}: expected settings, such as port: 7860")
         values = cast("dict[str, Any]", loaded)
+    _refuse_misspelt(environment)
     for name in ServiceConfig.model_fields:
         text = environment.get(_PREFIX + name.upper())
         if text is not None:
             values[name] = _from_variable(name, text)
     return validate(ServiceConfig, values, source=str(path or "TUNESMITH_* variables"))
+
+
+def _refuse_misspelt(environment: Mapping[str, str]) -> None:
+    """A variable that is nearly a setting would be silently off."""
+    settings = [_PREFIX + name.upper() for name in ServiceConfig.model_fields]
+    for name in environment:
+        if not name.startswith(_PREFIX) or name in settings or name in _NO_SETTINGS:
+            continue
+        near = get_close_matches(name, settings, n=1, cutoff=0.85)
+        if near:
+            raise RecipeInvalid(f"{name} is no setting", hint=f"did you mean {near[0]}?")
 
 
 def _from_variable(name: str, text: str) -> Any:

@@ -1,6 +1,5 @@
 """A tenant's datasets as the API shows them: versions, their rows, and what was left out."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -9,20 +8,17 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
-from tunesmith.artifacts import read_manifest, write_json
+from tunesmith.artifacts import read_manifest
 from tunesmith.data.comparison import Difference
 from tunesmith.data.dataset import (
     DatasetVersion,
     open_version,
-    read_examples,
     read_left_out,
     read_some_examples,
 )
 from tunesmith.data.export import as_record
-from tunesmith.data.quality import Finding, find_trouble
 from tunesmith.data.statistics import DatasetStats, LeftOut
 from tunesmith.errors import InUse, NotFound
-from tunesmith.schema import as_json
 from tunesmith.service import dataset_versions
 from tunesmith.service.datasets import RunUse, find_version, runs_using, view_version
 from tunesmith.service.services import Services
@@ -43,6 +39,7 @@ class DatasetSummary:
     encoding: str
     num_files: int
     left_out: list[str]
+    num_bytes: int
     stats: DatasetStats
 
 
@@ -77,15 +74,21 @@ class DatasetLineage:
 
 
 def list_datasets(
-    services: Services, tenant_id: str, *, after: str | None, limit: int
+    services: Services, tenant_id: str, *, search: str = "", after: str | None, limit: int
 ) -> tuple[list[DatasetSummary], bool]:
     """A page of datasets by their newest versions, newest first; `after` is the last name seen.
+
+    `search` is a part of their names, in any case.
 
     Raises:
         NotFound: there is no dataset `after`.
     """
     home = services.home(tenant_id)
-    newest = {entry.name: entry for entry in home.entries("dataset")}
+    newest = {
+        entry.name: entry
+        for entry in home.entries("dataset")
+        if search.casefold() in entry.name.casefold()
+    }
     entries = sorted(newest.values(), key=lambda entry: (entry.since, entry.name), reverse=True)
     page, has_more = _page(entries, [entry.name for entry in entries], after, limit)
     return [_summary(home, entry) for entry in page], has_more
@@ -141,6 +144,7 @@ def _summarize(name: str, version: DatasetVersion, *, since: str) -> DatasetSumm
         encoding=view.encoding,
         num_files=view.num_files,
         left_out=view.left_out,
+        num_bytes=version.num_bytes,
         stats=view.stats,
     )
 
@@ -181,21 +185,6 @@ def list_rejected(
 
 
 # --- a version in full -----------------------------------------------------------------------
-
-
-def report(services: Services, tenant_id: str, reference: str) -> list[Finding]:
-    """What is suspicious about a version. Read through once, then remembered.
-
-    Raises:
-        NotFound: there is no such dataset.
-    """
-    home = services.home(tenant_id)
-    version = find_version(home, reference)
-    remembered = home.cache / "reports" / f"{version.id}.json"
-    if not remembered.exists():
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        write_json(remembered, as_json(find_trouble(read_examples(version))))
-    return [Finding(**found) for found in json.loads(remembered.read_text("utf-8"))]
 
 
 def lineage(services: Services, tenant_id: str, reference: str) -> DatasetLineage:

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from tunesmith.artifacts import MANIFEST, read_manifest
 from tunesmith.data.comparison import Difference, compare_versions
-from tunesmith.data.config import NoValidation, SplitValidation
+from tunesmith.data.config import SplitValidation
 from tunesmith.data.dataset import DatasetVersion, derive_version, read_examples
 from tunesmith.data.export import export_version
-from tunesmith.data.mix import Share, select_examples
+from tunesmith.data.job import MixJob
+from tunesmith.data.mix import Share
+from tunesmith.data.mixing import run_mix
 from tunesmith.data.split import split_examples
 from tunesmith.data.storage import NumberedExample
-from tunesmith.data.tokenize import TokenStore, tokenize_dataset
 from tunesmith.errors import DatasetRejected, InUse, RecipeInvalid
 from tunesmith.schema import check_name, validate
 from tunesmith.service.datasets import DatasetView, find_version, runs_using, view_version
 from tunesmith.service.models import find_base
 from tunesmith.store.home import Home
-from tunesmith.text.codec import TextCodec
 from tunesmith.training.config import TrainConfig
 
 
@@ -124,29 +124,50 @@ def mix_datasets(home: Home, task: str, *, config: TrainConfig, name: str | None
     """
     if name is not None:
         check_name(name)
+    base = find_base(home, config.model).folder
+    mixture = run_mix(
+        mix_job(home, task, config=config, base=base, keep=name is not None, pins={}),
+        emit=lambda event: None,
+    )
+    view = MixView(mixture.ratio, mixture.task, mixture.general, None)
+    if name is None or mixture.made is None:
+        return view
+    home.point("dataset", name, mixture.made.id)
+    return replace(view, made=view_version(name, mixture.made))
+
+
+def mix_job(
+    home: Home,
+    task: str,
+    *,
+    config: TrainConfig,
+    base: str,
+    keep: bool,
+    pins: Mapping[str, str],
+) -> MixJob:
+    """The job that mixes into `task`; `pins` are versions chosen before, by reference.
+
+    Raises:
+        RecipeInvalid: `config` has no mix.
+        NotFound: a dataset does not exist.
+    """
     mix = config.data.mix
     if mix is None:
         raise RecipeInvalid("the recipe mixes nothing in", hint="set data.mix.dataset")
-    versions = [find_version(home, reference) for reference in (task, mix.dataset)]
-    stores = [_tokens(home, version, config) for version in versions]
-    mixed = (stores[1], mix)
-    selection = select_examples(
-        stores[:1], weights=[1.0], mix=mixed, validation=NoValidation(), seed=config.seed
+    task_id, general_id = (
+        pins.get(reference) or home.find("dataset", reference).id
+        for reference in (task, mix.dataset)
     )
-    own, added = selection.shares
-    view = MixView(added.num_tokens / (own.num_tokens + added.num_tokens), own, added, None)
-    if name is None:
-        return view
-    seen = np.bincount(selection.train, minlength=len(selection.store))[len(stores[0]) :]
-    lineage = {"task": versions[0].id, "general": versions[1].id, "ratio": mix.ratio}
-    made = _derived(
-        home,
-        name,
-        _renumbered(read_examples(versions[0]), _repeated(versions[1], _by_row(stores[1], seen))),
-        made=f"{task} with {view.ratio:.1%} of {mix.dataset} by tokens",
-        lineage={**lineage, "seed": config.seed},
+    return MixJob(
+        task=str(home.datasets / task_id),
+        task_name=task,
+        general=str(home.datasets / general_id),
+        base=base,
+        data=config.data,
+        seed=config.seed,
+        into=str(home.datasets) if keep else None,
+        cache=str(home.cache / "tokens"),
     )
-    return replace(view, made=made)
 
 
 @dataclass(frozen=True)
@@ -212,35 +233,3 @@ def _chosen(version: DatasetVersion, indices: NDArray[np.int64]) -> Iterator[Num
     wanted = set(indices.tolist())
     numbered = enumerate(read_examples(version))
     return (example for index, example in numbered if index in wanted)
-
-
-def _by_row(store: TokenStore, seen: NDArray[np.int64]) -> dict[int, int]:
-    """How often each source row is seen; a passage as often as the window that is seen most."""
-    times: dict[int, int] = {}
-    for row, count in zip(store.rows.tolist(), seen.tolist(), strict=True):
-        times[row] = max(times.get(row, 0), count)
-    return times
-
-
-def _repeated(version: DatasetVersion, times: Mapping[int, int]) -> Iterator[NumberedExample]:
-    for row, example in read_examples(version):
-        yield from [(row, example)] * times.get(row, 0)
-
-
-def _renumbered(*parts: Iterable[NumberedExample]) -> Iterator[NumberedExample]:
-    """The examples of several versions with row numbers of their own."""
-    examples = (example for part in parts for _, example in part)
-    return enumerate(examples, start=1)
-
-
-def _tokens(home: Home, version: DatasetVersion, config: TrainConfig) -> TokenStore:
-    data = config.data
-    return tokenize_dataset(
-        version,
-        TextCodec.from_folder(Path(find_base(home, config.model).folder)),
-        max_length=data.max_length,
-        system_prompt=data.system_prompt,
-        train_on=data.train_on,
-        passages=data.passages,
-        cache=home.cache / "tokens",
-    )

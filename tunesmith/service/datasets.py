@@ -1,18 +1,19 @@
 """Datasets: importing, listing, and what the model would see of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tunesmith.artifacts import read_manifest
+from tunesmith.artifacts import read_manifest, write_json
 from tunesmith.data.dataset import (
     DatasetVersion,
     LeftOut,
     open_version,
-    read_examples,
     read_left_out,
+    read_tables,
 )
 from tunesmith.data.deduplicate import Deduplicate
 from tunesmith.data.importing import run_import
@@ -23,7 +24,7 @@ from tunesmith.data.sources.places import Places
 from tunesmith.data.statistics import DatasetStats
 from tunesmith.events import Emit
 from tunesmith.jobs.folder import JOB
-from tunesmith.schema import check_name
+from tunesmith.schema import as_json, check_name
 from tunesmith.service.models import find_base
 from tunesmith.service.runs import read_job
 from tunesmith.store.home import Home
@@ -177,19 +178,33 @@ def report_on(home: Home, reference: str) -> DatasetReport:
     version = find_version(home, reference)
     return DatasetReport(
         dataset=view_version(entry.name, version, imported=entry.since),
-        findings=find_trouble(read_examples(version)),
+        findings=findings_of(home, version),
         rows_left_out=view_left_out(version.lineage, islice(read_left_out(version), NUM_LEFT_OUT)),
         lineage=version.lineage,
         runs=runs_using(home, version.id),
     )
 
 
+def findings_of(home: Home, version: DatasetVersion) -> list[Finding]:
+    """What is suspicious about a version; it never changes, so it is found out once."""
+    found = remembered(home, version, "reports", lambda: find_trouble(read_tables(version)))
+    return [Finding(**each) for each in found]
+
+
+def remembered(home: Home, version: DatasetVersion, what: str, find_out: Callable[[], Any]) -> Any:
+    """What was found out about a version, as JSON; kept in the cache of `home`."""
+    path = home.cache / what / f"{version.id}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, as_json(find_out()))
+    return json.loads(path.read_text("utf-8"))
+
+
 def view_left_out(lineage: Mapping[str, Any], rows: Iterable[LeftOut]) -> list[LeftOutView]:
     """Rows that the version of `lineage` does without, with their places in its source."""
-    places = Places()
     only = {"file": lineage.get("source", ""), "first_row": 1}
-    for file in lineage.get("files", [only]):
-        places.begin(file["first_row"] - 1, file["file"])
+    files = lineage.get("files", [only])
+    places = Places((file["first_row"] - 1, file["file"]) for file in files)
     return [
         LeftOutView(places.sentence(each.row), each.row, each.field, each.reason) for each in rows
     ]

@@ -1,9 +1,10 @@
 """Uploaded files: kept under ids of our own, byte for byte."""
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +19,12 @@ from tunesmith.errors import InUse, NotEnoughDisk, NotFound, QuotaExceeded
 from tunesmith.failpoints import failpoint
 from tunesmith.service.access import Actor
 from tunesmith.service.services import Services
+from tunesmith.store.pages import read_page
 from tunesmith.store.tables import TERMINAL, File, Job, Tenant, new_id
 
+FILE_PREFIX = "file-"  # of ids; such a file may stand where a dataset may, and is imported first
 _CHUNK_BYTES = 1 << 20
+_PARTIAL = ".partial-"
 _SPARE_BYTES = 1 << 30  # of disk, that uploads leave to the runs
 
 
@@ -50,7 +54,7 @@ def store_file(
     folder.mkdir(parents=True, exist_ok=True)
     room = _room_left(services, actor.tenant_id, folder)
     file_id = new_id("file")
-    partial = folder / f".partial-{file_id}"
+    partial = folder / f"{_PARTIAL}{file_id}"
     try:
         num_bytes, sha256 = _copy(stream, partial, room=room)
         failpoint("file.before_rename")
@@ -85,7 +89,7 @@ def add_file(
     folder.mkdir(parents=True, exist_ok=True)
     content = text.encode()
     row = File(
-        id=f"file-{job.id.rpartition('-')[2]}",
+        id=f"{FILE_PREFIX}{job.id.rpartition('-')[2]}",
         tenant_id=job.tenant_id,
         filename=filename,
         purpose=purpose,
@@ -103,6 +107,7 @@ def _copy(stream: BinaryIO, target: Path, *, room: int) -> tuple[int, str]:
     hasher = hashlib.sha256()
     num_bytes = 0
     with target.open("xb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # while it is held, nobody takes it for a leftover
         while chunk := stream.read(_CHUNK_BYTES):
             num_bytes += len(chunk)
             if num_bytes > room:
@@ -128,6 +133,14 @@ def _room_left(services: Services, tenant_id: str, folder: Path) -> int:
     return room if quota is None else min(room, max(0, quota - sum(sizes)))
 
 
+def remove_partial_files(services: Services) -> None:
+    """Delete what killed servers left of uploads; those of a living one are locked by it."""
+    for path in (services.installation.folder / "tenants").glob(f"*/files/{_PARTIAL}*"):
+        with path.open("rb") as file, suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+
+
 def list_files(
     services: Services,
     tenant_id: str,
@@ -146,19 +159,14 @@ def list_files(
     if purpose is not None:
         wanted = wanted.where(File.purpose == purpose)
     with services.database.reading() as db:
-        if after is not None:
-            last = db.get(File, after)
-            if last is None or last.tenant_id != tenant_id:
-                raise NotFound(f"there is no file {after}")
-            older = (File.created_at < last.created_at) | (
-                (File.created_at == last.created_at) & (File.id < last.id)
-            )
-            wanted = wanted.where(older if newest_first else ~older & (File.id != last.id))
-        order = (File.created_at.desc(), File.id.desc())
-        if not newest_first:
-            order = (File.created_at, File.id)
-        rows: Sequence[File] = db.scalars(wanted.order_by(*order).limit(limit + 1)).all()
-    return [_view(row) for row in rows[:limit]], len(rows) > limit
+        last = db.get(File, after) if after is not None else None
+        if after is not None and (last is None or last.tenant_id != tenant_id):
+            raise NotFound(f"there is no file {after}")
+        by = (File.created_at, File.id)
+        rows, has_more = read_page(
+            db, wanted, by=by, after=last, limit=limit, newest_first=newest_first
+        )
+    return [_view(row) for row in rows], has_more
 
 
 def find_file(services: Services, tenant_id: str, file_id: str) -> FileView:
@@ -192,12 +200,8 @@ def delete_file(services: Services, tenant_id: str, file_id: str) -> None:
     """
     path = file_path(services, tenant_id, file_id)
     with services.database.transaction() as db:
-        imports = db.scalars(
-            select(Job).where(
-                Job.tenant_id == tenant_id, Job.kind == "import", Job.status.not_in(TERMINAL)
-            )
-        )
-        for job in imports:
+        unfinished = select(Job).where(Job.tenant_id == tenant_id, Job.status.not_in(TERMINAL))
+        for job in db.scalars(unfinished):
             if job.spec["request"].get("file") == file_id:
                 raise InUse(f"job {job.id} reads the file", hint="wait for it, or cancel it")
         db.delete(db.get_one(File, file_id))

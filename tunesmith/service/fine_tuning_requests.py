@@ -12,8 +12,7 @@ from tunesmith.errors import NotFound, RecipeInvalid
 from tunesmith.modeling.catalog import CATALOG
 from tunesmith.modeling.config import DEFAULT_LEARNING_RATES
 from tunesmith.schema import Strict, check_name, setting
-from tunesmith.service.files import find_file
-from tunesmith.service.job_needs import FILE_PREFIX, find_model
+from tunesmith.service.files import FILE_PREFIX, find_file
 from tunesmith.service.job_requests import (
     JobOptions,
     MetadataKey,
@@ -21,7 +20,7 @@ from tunesmith.service.job_requests import (
     Text,
     TrainRequest,
 )
-from tunesmith.service.registry import model_id
+from tunesmith.service.registry import find_model, model_id
 from tunesmith.service.runs import recipe_of
 from tunesmith.service.services import Services
 from tunesmith.store.tables import Job, Tenant

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 
 from tunesmith.errors import NotFound
 from tunesmith.schema import validate
-from tunesmith.service.runs import RunView, view_run
+from tunesmith.service.run_views import RunView, view_run
 from tunesmith.training.config import TrainConfig
 
 

@@ -55,7 +55,8 @@ def killed_by(number: int) -> dict[str, str]:
     return {
         "reason": "defect",
         "message": f"the job was ended by {signal.Signals(number).name}",
-        "hint": "its log may show why",
+        "hint": "its log may show why; libraries may crash so where memory is short: "
+        "give the job more",
     }
 
 

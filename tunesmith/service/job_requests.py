@@ -2,10 +2,13 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PositiveInt, StringConstraints
+from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 
 from tunesmith.data.config import DataConfig, DatasetReference
 from tunesmith.data.deduplicate import Deduplicate
+from tunesmith.evaluation.config import DEFAULT_METRICS, AnswerSettings, MetricName
+from tunesmith.evaluation.questions import LongText, Prompt
+from tunesmith.evaluation.tasks import Task
 from tunesmith.schema import Name, Strict, setting
 from tunesmith.training.config import TrainConfig
 
@@ -57,6 +60,17 @@ class PullRequest(Strict):
     model: Text
 
 
+class RegisterRequest(Strict):
+    """Make a model version of an uploaded archive: an adapter, or whole weights."""
+
+    kind: Literal["register"] = "register"
+    name: Name = setting(..., "name of the model")
+    file: Text = setting(..., "id of an uploaded tar file or zip, in PEFT or Hugging Face layout")
+    base: Text | None = setting(
+        None, "what an adapter is for: a base model or a model of yours; as its files say if None"
+    )
+
+
 class PreflightRequest(Strict):
     """Find out what a recipe would train on what, and what it would take."""
 
@@ -75,8 +89,95 @@ class PreviewRequest(Strict):
     limit: PositiveInt = setting(3, "examples to show", le=50)
 
 
+class MixRequest(Strict):
+    """Mix general data into a dataset as a recipe says, or find out what that comes to."""
+
+    kind: Literal["mix"] = "mix"
+    dataset: DatasetReference = setting(..., "the dataset to mix into")
+    recipe: TrainConfig = setting(..., "its data.mix says what, its model's tokens count")
+    name: Name | None = setting(None, "keep the mix as a dataset of this name")
+
+
+class ContestantRequest(Strict):
+    """A model that is compared, and how it is asked."""
+
+    model: Text = setting(
+        ..., "a base model, a model's id, NAME, NAME@VERSION or alias, or RUN@STEP"
+    )
+    label: Text | None = setting(None, "what to call it; as `model` says if left out")
+    system_prompt: LongText | None = setting(
+        None, "instead of the one it was trained with; empty for none"
+    )
+    prompt: Text | None = setting(
+        None, "how it is asked: NAME or NAME@VERSION of a prompt of the library"
+    )
+    character: Text | None = setting(
+        None, "who it plays: NAME or NAME@VERSION of a character of the library"
+    )
+
+    @property
+    def name(self) -> str:
+        """What it is called in the comparison."""
+        return self.label or " ".join(filter(None, (self.model, self.prompt, self.character)))
+
+
+def _check_labels(models: list[ContestantRequest]) -> list[ContestantRequest]:
+    labels = [each.name for each in models]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]!r} is there twice; give labels that differ")
+    return models
+
+
+Contestants: TypeAlias = Annotated[list[ContestantRequest], AfterValidator(_check_labels)]
+
+
+class CompareRequest(Strict):
+    """Ask several models the same, side by side: `prompts`, or the conversations of a `dataset`."""
+
+    kind: Literal["compare"] = "compare"
+    name: Name = setting("comparison", "what to call it")
+    models: Contestants = setting(..., "who is asked", min_length=1, max_length=20)
+    prompts: list[Prompt] = setting([], "what they are asked", max_length=1000)
+    dataset: DatasetReference | None = setting(None, "or whose last answers are the references")
+    limit: PositiveInt = setting(100, "of the dataset, the first so many", le=10_000)
+    answers: AnswerSettings = setting(AnswerSettings(), "how all of them answer")
+    metrics: list[MetricName] = setting(
+        list(DEFAULT_METRICS), "what is measured where there are references", max_length=10
+    )
+
+
+class EvaluateRequest(Strict):
+    """Find figures of models: on a `dataset`, on `tasks`, and on what they knew before."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    name: Name = setting("evaluation", "what to call it")
+    models: Contestants = setting(..., "whose figures", min_length=1, max_length=20)
+    dataset: DatasetReference | None = setting(
+        None, "whose last answers are the references, and whose answers are foretold"
+    )
+    limit: PositiveInt = setting(100, "of the dataset, the first so many", le=10_000)
+    metrics: list[MetricName] = setting(
+        list(DEFAULT_METRICS), "what is measured on answers to the dataset", max_length=10
+    )
+    tasks: list[Task] = setting([], "questions with known answers", max_length=20)
+    forgetting: bool = setting(
+        False, "compare general knowledge with that of the base models (F26)"
+    )
+    answers: AnswerSettings = setting(AnswerSettings(), "how all of them answer")
+
+
 JobRequest: TypeAlias = Annotated[
-    TrainRequest | ExtendRequest | ImportRequest | PullRequest | PreflightRequest | PreviewRequest,
+    TrainRequest
+    | ExtendRequest
+    | ImportRequest
+    | PullRequest
+    | RegisterRequest
+    | PreflightRequest
+    | PreviewRequest
+    | MixRequest
+    | CompareRequest
+    | EvaluateRequest,
     Field(discriminator="kind"),
 ]
 

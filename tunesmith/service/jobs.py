@@ -1,11 +1,12 @@
 """Jobs in the queue: looking at them, steering them."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, String, cast, or_, select
 from sqlalchemy.orm import Session
 
 from tunesmith.errors import Conflict, NotFound
@@ -13,6 +14,7 @@ from tunesmith.failpoints import failpoint
 from tunesmith.service.job_views import JobView, view_jobs
 from tunesmith.service.services import Services
 from tunesmith.store import requests
+from tunesmith.store.pages import read_page
 from tunesmith.store.tables import TERMINAL, Job, JobNeed, JobStatus
 
 # --- looking ---------------------------------------------------------------------------------
@@ -44,13 +46,20 @@ def find_job(db: Session, tenant_id: str, job_id: str) -> Job:
 class JobFilter:
     """Which jobs a list shows: those for which every value that is given fits.
 
-    `metadata` is notes that a job has, among others; without any, a job that has none.
+    `metadata` is notes that a job has, among others; without any, a job that has none. `text` is a
+    part of the name. `model`, `method` and `dataset` are of the recipe of a training; a dataset is
+    meant as the recipe names it.
     """
 
     kinds: Sequence[str] = ()
     statuses: Sequence[JobStatus] = ()
     name: str | None = None
     metadata: Mapping[str, str] | None = None
+    text: str = ""
+    created_by: str | None = None
+    model: str | None = None
+    method: str | None = None
+    dataset: str | None = None
 
 
 def list_jobs(
@@ -86,19 +95,32 @@ def find_jobs(
         wanted = wanted.where(Job.status.in_(matching.statuses))
     if matching.name is not None:
         wanted = wanted.where(Job.name == matching.name)
+    if matching.text:
+        wanted = wanted.where(Job.name.icontains(matching.text, autoescape=True))
+    if matching.created_by is not None:
+        wanted = wanted.where(Job.created_by == matching.created_by)
+    wanted = wanted.where(*_of_recipe(matching))
     if matching.metadata is not None and not matching.metadata:
         wanted = wanted.where(Job.details["metadata"].as_string() == "{}")
     for key, value in (matching.metadata or {}).items():
         wanted = wanted.where(Job.details["metadata"][key].as_string() == value)
-    if after is not None:
-        last = find_job(db, tenant_id, after)
-        wanted = wanted.where(
-            (Job.created_at < last.created_at)
-            | ((Job.created_at == last.created_at) & (Job.id < last.id))
-        )
-    newest = wanted.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
-    jobs = db.scalars(newest).all()
-    return jobs[:limit], len(jobs) > limit
+    last = find_job(db, tenant_id, after) if after is not None else None
+    return read_page(db, wanted, by=(Job.created_at, Job.id), after=last, limit=limit)
+
+
+def _of_recipe(matching: JobFilter) -> Iterator[ColumnElement[bool]]:
+    """What a filter asks of a recipe: of the one that was sent, or that an extension came to."""
+    recipes = (Job.spec["request"]["recipe"], Job.spec["extended_recipe"])
+    if matching.model is not None:
+        yield or_(*(recipe["model"].as_string() == matching.model for recipe in recipes))
+    if matching.method is not None:
+        yield or_(*(recipe["method"]["kind"].as_string() == matching.method for recipe in recipes))
+    if matching.dataset is not None:
+        # The list is looked at as JSON text: PostgreSQL keeps its spaces, SQLite takes them out.
+        name = json.dumps(matching.dataset)
+        trains = [cast(recipe["data"]["train"], String) for recipe in recipes]
+        entries = [f'"dataset":{space}{name}' for space in ("", " ")]
+        yield or_(*(train.contains(each, autoescape=True) for train in trains for each in entries))
 
 
 # --- steering --------------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-Language: TypeAlias = Literal["en", "zh"]
+from tunesmith.service.kinds import KINDS
+from tunesmith.service.kinds.kind import Language
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Notice:
 @dataclass(frozen=True)
 class _Words:
     title: str
-    kinds: Mapping[str, str]
+    deployment: str
     statuses: Mapping[str, str]
     next: str
     # The next step where the event itself names none.
@@ -38,13 +39,16 @@ class _Words:
 _WORDS: Mapping[Language, _Words] = {
     "en": _Words(
         title="Tunesmith: {kind} {name} {status}",
-        kinds={"train": "training", "pull": "base model"},
+        deployment="deployment",
         statuses={
             "running": "has started",
             "paused": "is paused",
             "succeeded": "is done",
             "failed": "has failed",
             "cancelled": "was cancelled",
+            "deploying": "is being deployed",
+            "ready": "is ready",
+            "stopped": "was stopped",
         },
         next="Next: {step}",
         steps={
@@ -55,19 +59,16 @@ _WORDS: Mapping[Language, _Words] = {
     ),
     "zh": _Words(
         title="调匠：{kind} {name} {status}",
-        kinds={
-            "train": "训练",
-            "import": "数据导入",
-            "pull": "基础模型",
-            "preflight": "预检",
-            "preview": "预览",
-        },
+        deployment="部署",
         statuses={
             "running": "已开始",
             "paused": "已暂停",
             "succeeded": "已完成",
             "failed": "失败了",
             "cancelled": "已取消",
+            "deploying": "正在部署",
+            "ready": "已就绪",
+            "stopped": "已停止",
         },
         next="下一步：{step}",
         steps={
@@ -81,10 +82,10 @@ _WORDS: Mapping[Language, _Words] = {
 
 def notice_of(message_id: str, event: Mapping[str, Any], *, language: str) -> Notice:
     """The notice of an outbox message's event; English unless `language` is another we speak."""
-    words = _words(language)
-    kind, status = str(event["kind"]), str(event["status"])
+    spoken = _spoken(language)
+    words, kind, status = _WORDS[spoken], event["kind"], str(event["status"])
     title = words.title.format(
-        kind=words.kinds.get(kind, kind),
+        kind=KINDS[kind].called[spoken] if kind in KINDS else words.deployment,
         name=event["name"],
         status=words.statuses.get(status, status),
     )
@@ -99,9 +100,9 @@ def notice_of(message_id: str, event: Mapping[str, Any], *, language: str) -> No
 
 def trial_notice(message_id: str, *, language: str) -> Notice:
     """What a channel is tried with."""
-    title, body = _words(language).trial
+    title, body = _WORDS[_spoken(language)].trial
     return Notice(message_id, title, body, {"kind": "trial"})
 
 
-def _words(language: str) -> _Words:
-    return _WORDS["zh" if language.startswith("zh") else "en"]
+def _spoken(language: str) -> Language:
+    return "zh" if language.startswith("zh") else "en"

@@ -1,8 +1,10 @@
 """What the operator does: people, pools and their prices, workers."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import psutil
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -10,7 +12,8 @@ from tunesmith.errors import Conflict, NotFound
 from tunesmith.schema import check_name
 from tunesmith.service import people
 from tunesmith.service.services import Services
-from tunesmith.store.tables import Key, Member, Person, Pool, Tenant, Worker
+from tunesmith.store.pages import read_page
+from tunesmith.store.tables import InferenceEngine, Key, Member, Person, Pool, Tenant, Worker
 
 # --- people ----------------------------------------------------------------------------------
 
@@ -36,14 +39,10 @@ def list_people(
     """
     wanted = select(Person)
     with services.database.reading() as db:
-        if after is not None:
-            last = _find(db, after)
-            wanted = wanted.where(
-                (Person.created_at > last.created_at)
-                | ((Person.created_at == last.created_at) & (Person.id > last.id))
-            )
-        rows = db.scalars(wanted.order_by(Person.created_at, Person.id).limit(limit + 1)).all()
-        return [_view(db, row) for row in rows[:limit]], len(rows) > limit
+        last = _find(db, after) if after is not None else None
+        by = (Person.created_at, Person.id)
+        rows, has_more = read_page(db, wanted, by=by, after=last, limit=limit, newest_first=False)
+        return [_view(db, row) for row in rows], has_more
 
 
 def _find(db: Session, person_id: str) -> Person:
@@ -146,17 +145,26 @@ class PoolView:
     num_cores: int
     memory_bytes: int
     num_gpus: int
+    inference_bytes: int
+    taken_bytes: int
 
 
 @dataclass(frozen=True)
 class WorkerView:
-    """A worker as tenants see it: how large it is and whether it lives, not where."""
+    """A worker as tenants see it: how large it is and whether it lives, not where.
+
+    Attributes:
+        inference_bytes: of its memory, the most for deployed models.
+        taken_bytes: what deployed models hold of that.
+    """
 
     id: str
     pool: str
     num_cores: int
     memory_bytes: int
     num_gpus: int
+    inference_bytes: int
+    taken_bytes: int
     is_alive: bool
 
 
@@ -192,7 +200,14 @@ def _pool_view(name: str, pool: Pool | None, workers: list[WorkerView]) -> PoolV
         num_cores=sum(worker.num_cores for worker in workers),
         memory_bytes=sum(worker.memory_bytes for worker in workers),
         num_gpus=sum(worker.num_gpus for worker in workers),
+        inference_bytes=sum(worker.inference_bytes for worker in workers),
+        taken_bytes=sum(worker.taken_bytes for worker in workers),
     )
+
+
+def own_pool(services: Services) -> PoolView:
+    """The pool where models are deployed."""
+    return next(pool for pool in list_pools(services) if pool.name == services.config.pool)
 
 
 def set_pool(
@@ -240,6 +255,7 @@ def list_worker_details(services: Services) -> list[WorkerDetail]:
     """The same for the operator, with where they are."""
     with services.database.reading() as db:
         rows = db.scalars(select(Worker).order_by(Worker.pool, Worker.started_at)).all()
+        engines = db.scalars(select(InferenceEngine)).all()
     # By wall clocks, to show; jobs are taken from workers by beats alone.
     lately = services.clock() - timedelta(seconds=services.config.lease_seconds)
     return [
@@ -250,6 +266,10 @@ def list_worker_details(services: Services) -> list[WorkerDetail]:
                 num_cores=row.num_cores,
                 memory_bytes=row.memory_bytes,
                 num_gpus=row.num_gpus,
+                inference_bytes=row.inference_bytes,
+                taken_bytes=sum(
+                    engine.memory_bytes for engine in engines if engine.worker_id == row.id
+                ),
                 is_alive=row.seen_at >= lately,
             ),
             host=row.host,
@@ -271,3 +291,32 @@ def forget_worker(services: Services, worker_id: str) -> None:
         if worker is None:
             raise NotFound(f"there is no worker {worker_id}")
         db.delete(worker)
+
+
+# --- the server's machine --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MachineLoad:
+    """How busy the server's machine is: a share of its processor, bytes, living workers."""
+
+    busy: float
+    used_memory: int
+    total_memory: int
+    used_disk: int
+    total_disk: int
+    num_workers: int
+
+
+def machine_load(services: Services) -> MachineLoad:
+    """The load since it was asked for last; the disk is that of the installation's folder."""
+    memory = psutil.virtual_memory()
+    disk = shutil.disk_usage(services.installation.folder)
+    return MachineLoad(
+        busy=psutil.cpu_percent() / 100,
+        used_memory=memory.total - memory.available,
+        total_memory=memory.total,
+        used_disk=disk.used,
+        total_disk=disk.total,
+        num_workers=sum(worker.is_alive for worker in list_workers(services)),
+    )

@@ -6,9 +6,9 @@ may die at any moment: what was not noted as sent is sent again, under the same 
 
 import logging
 import threading
-from collections.abc import Generator
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -18,15 +18,18 @@ from sqlalchemy.orm import Session
 from tunesmith.errors import DatabaseUnavailable, DeliveryFailed
 from tunesmith.failpoints import failpoint
 from tunesmith.service.notices import Notice, notice_of
+from tunesmith.service.paths import hide_paths
 from tunesmith.service.senders import send
 from tunesmith.service.services import Services
+from tunesmith.service.threads import running_beside
 from tunesmith.store import outbox
-from tunesmith.store.tables import Channel, Job, OutboxMessage, Person
+from tunesmith.store.tables import Channel, Deployment, Job, OutboxMessage, Person
 
 _log = logging.getLogger("tunesmith.outbox")
 
 _SENDERS = 8  # messages under way; a channel has one at a time, so a dead one holds up no other
 _POLL_SECONDS = 0.5
+_SECONDS_BETWEEN_CLEARINGS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,11 @@ class Dispatcher:
     def run(self, stopping: threading.Event) -> None:
         """Send until `stopping`; what is under way then is waited for."""
         with ThreadPoolExecutor(_SENDERS, thread_name_prefix="sender") as senders:
+            cleared_at = -_SECONDS_BETWEEN_CLEARINGS
             while not stopping.is_set():
+                if time.monotonic() - cleared_at > _SECONDS_BETWEEN_CLEARINGS:
+                    self.clear()
+                    cleared_at = time.monotonic()
                 if self.turn(senders):
                     continue
                 if self._under_way:  # as soon as one is done, its channel may have the next
@@ -79,6 +86,14 @@ class Dispatcher:
         self._under_way[letter.channel_id] = senders.submit(self._deliver, letter)
         return True
 
+    def clear(self) -> None:
+        """Forget messages that were told, or given up, long ago."""
+        try:
+            with self.services.database.transaction() as db:
+                outbox.forget(db, now=self.services.clock())
+        except DatabaseUnavailable as error:
+            _log.warning("%s", error.message)
+
     def _take(self) -> _Letter | None:
         now = self.services.clock()
         oldest = outbox.due(now=now, busy=self._under_way).limit(1)
@@ -86,7 +101,7 @@ class Dispatcher:
             message = db.scalars(oldest).first()
             if message is None:
                 return None
-            letter = _letter(db, message)
+            letter = _letter(self.services, db, message)
         with self.services.database.transaction() as db:
             until = now + timedelta(seconds=self.hold_seconds)
             return letter if outbox.hold(db, message, until=until) else None
@@ -119,24 +134,16 @@ class Dispatcher:
                 outbox.note_failure(db, letter.notice.id, error=error, now=now)
 
 
-def _letter(db: Session, message: OutboxMessage) -> _Letter:
+def _letter(services: Services, db: Session, message: OutboxMessage) -> _Letter:
     channel = db.get_one(Channel, message.channel_id)
-    whose = select(Person.language).join(Job, Job.created_by == Person.email)
-    language = db.scalars(whose.where(Job.id == message.event["job_id"])).first() or "en"
-    notice = notice_of(message.id, message.event, language=language)
+    kind = Deployment if message.event["kind"] == "deployment" else Job
+    whose = select(Person.language).join(kind, kind.created_by == Person.email)
+    language = db.scalars(whose.where(kind.id == message.event["job_id"])).first() or "en"
+    event = hide_paths(services, message.tenant_id, message.event)
+    notice = notice_of(message.id, event, language=language)
     return _Letter(notice, channel.id, channel.url)
 
 
-@contextmanager
-def dispatching(services: Services) -> Generator[None]:
+def dispatching(services: Services) -> AbstractContextManager[None]:
     """Send from a thread of its own while the context lasts."""
-    stopping = threading.Event()
-    thread = threading.Thread(
-        target=Dispatcher(services).run, args=(stopping,), name="outbox", daemon=True
-    )
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join()
+    return running_beside(Dispatcher(services).run, name="outbox")

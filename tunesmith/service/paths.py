@@ -1,13 +1,23 @@
 """Texts of the engine name files; what people read does not say where the server keeps them."""
 
+import sys
+from pathlib import Path
 from typing import Any, cast
 
+import tunesmith
 from tunesmith.service.services import Services
+
+# What tracebacks name: the package, and Python with its libraries unless it is the system's own.
+_OF_PROGRAMS = tuple(
+    folder
+    for folder in (Path(tunesmith.__file__).parents[1], Path(sys.prefix), Path(sys.base_prefix))
+    if len(folder.parts) > len(Path("/usr/local").parts)
+)
 
 
 def hide_paths(services: Services, tenant_id: str, value: Any) -> Any:
-    """`value`, in all its texts, with the tenant's and the installation's folders left out."""
-    folders = (services.home(tenant_id).folder, services.installation.folder)
+    """`value`, in all its texts, without the folders of tenant, installation and programs."""
+    folders = (services.home(tenant_id).folder, services.installation.folder, *_OF_PROGRAMS)
     return _without(value, [str(folder) for folder in folders])
 
 

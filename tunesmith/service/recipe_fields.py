@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from tunesmith.errors import NotFound
-from tunesmith.modeling.catalog import CATALOG
+from tunesmith.modeling.catalog import WRITERS
 from tunesmith.modeling.config import (
     DEFAULT_LEARNING_RATES,
     LEARNING_RATE_BANDS,
@@ -85,9 +85,9 @@ def list_fields(*, method: str, model: str) -> list[RecipeField]:
         NotFound: there is no such method or base model.
     """
     choose(METHODS, method, what="method")
-    if model not in CATALOG:
+    if model not in WRITERS:
         raise NotFound(
-            f"unknown base model {model!r}", hint=f"there are: {', '.join(sorted(CATALOG))}"
+            f"unknown base model {model!r}", hint=f"there are: {', '.join(sorted(WRITERS))}"
         )
     values = {"name": "x", "model": model, "data": {"train": "x"}, "method": {"kind": method}}
     written = TrainConfig.model_validate(values, strict=False)

@@ -1,14 +1,16 @@
-"""Registered models of a tenant: what they are called, which there are, and taking one away."""
+"""Registered models of a tenant: what they are called, which there are, and finding one."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from tunesmith.artifacts import MANIFEST
+from tunesmith.artifacts import MANIFEST, Manifest
+from tunesmith.errors import NotFound
 from tunesmith.modeling.catalog import CATALOG
 from tunesmith.service.services import Services
-from tunesmith.store.tables import Model
+from tunesmith.store.tables import Alias, Job, Model, Tenant
 
 _SHORT_ID_DIGITS = 12  # 48 of the 96 random bits of a job's id
 
@@ -26,6 +28,48 @@ def model_id(*, base: str, tenant: str, name: str, job_id: str) -> str:
 def short_id(job_id: str) -> str:
     """The part of a job's id by which its model is known."""
     return job_id[-_SHORT_ID_DIGITS:]
+
+
+def step_suffix(step: int) -> str:
+    """How the id of a model ends that was the checkpoint after `step` steps."""
+    return f"-step-{step}"
+
+
+def add_model(
+    db: Session,
+    job: Job,
+    manifest: Manifest,
+    *,
+    name: str,
+    folder: str,
+    now: datetime,
+    step: int | None = None,
+) -> Model:
+    """Register what `job` made as the next version of the model `name`.
+
+    `step` is that of a checkpoint, None for the result; `folder` is within the tenant's.
+    """
+    # Held, so that versions are counted one by one.
+    tenant = db.get_one(Tenant, job.tenant_id, with_for_update=True)
+    newest = select(func.coalesce(func.max(Model.version), 0)).where(
+        Model.tenant_id == tenant.id, Model.name == name
+    )
+    base = str(manifest.lineage.get("base_reference", ""))
+    whole = model_id(base=base, tenant=tenant.name, name=name, job_id=job.id)
+    model = Model(
+        id=whole if step is None else whole + step_suffix(step),
+        tenant_id=tenant.id,
+        name=name,
+        version=db.scalars(newest).one() + 1,
+        kind=manifest.kind,
+        base=base,
+        job_id=job.id,
+        digest=manifest.digest,
+        folder=folder,
+        created_at=now,
+    )
+    db.add(model)
+    return model
 
 
 @dataclass(frozen=True)
@@ -51,3 +95,27 @@ def list_registered(services: Services, tenant_id: str) -> list[Model]:
     mine = select(Model).where(Model.tenant_id == tenant_id)
     with services.database.reading() as db:
         return list(db.scalars(mine.order_by(Model.created_at.desc(), Model.id)))
+
+
+def find_model(services: Services, tenant_id: str, reference: str) -> Model:
+    """A registered model by id, name (its newest version), NAME@VERSION or alias.
+
+    Raises:
+        NotFound: the tenant has no such model.
+    """
+    name, _, version = reference.partition("@")
+    wanted = select(Model).where(Model.tenant_id == tenant_id)
+    if version.isdigit():
+        wanted = wanted.where(Model.name == name, Model.version == int(version))
+    else:
+        alias = select(Alias.model_id).where(Alias.tenant_id == tenant_id, Alias.name == reference)
+        wanted = wanted.where(
+            (Model.id == reference) | (Model.name == reference) | Model.id.in_(alias)
+        )
+    with services.database.reading() as db:
+        model = db.scalars(wanted.order_by(Model.version.desc()).limit(1)).first()
+    if model is None:
+        raise NotFound(
+            f"there is no model {reference!r}", hint=f"base models: {', '.join(sorted(CATALOG))}"
+        )
+    return model

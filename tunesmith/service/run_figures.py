@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 History: TypeAlias = Sequence[Mapping[str, Any]]
 
-_TAIL_BYTES = 1 << 16  # of an event file, in which the last step and validation are looked for
+_TAIL_BYTES = 1 << 17  # of an event file, in which the last step and validation are looked for
 _NUM_RECENT_STEPS = 20  # whose pace says how long the rest takes
 _COLUMNS = ("step", "epoch", "loss", "learning_rate", "grad_norm", "num_tokens", "seconds")
 
@@ -36,6 +36,15 @@ class ValidationPoint:
     accuracy: float
 
 
+@dataclass(frozen=True)
+class SamplePoint:
+    """What the model answered after `step` steps; 0 is before the first."""
+
+    step: int
+    prompt: str
+    answer: str
+
+
 def curve(history: History) -> list[CurvePoint]:
     """Every optimizer step."""
     return [CurvePoint(**_only(event, CurvePoint)) for event in history if is_kind(event, "step")]
@@ -45,6 +54,13 @@ def validations(history: History) -> list[ValidationPoint]:
     """Every validation."""
     found = (event for event in history if is_kind(event, "evaluated"))
     return [ValidationPoint(**_only(event, ValidationPoint)) for event in found]
+
+
+def samples(history: History) -> list[SamplePoint]:
+    """Every answer of the model while it learnt."""
+    return [
+        SamplePoint(**_only(event, SamplePoint)) for event in history if is_kind(event, "sampled")
+    ]
 
 
 def is_kind(event: Mapping[str, Any], kind: str) -> bool:

@@ -3,14 +3,12 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tunesmith.artifacts import read_manifest
 from tunesmith.errors import Conflict, InUse, NotFound
 from tunesmith.events import current_history, read_events
 from tunesmith.jobs.folder import EVENTS, JOB
@@ -18,14 +16,17 @@ from tunesmith.service import runs
 from tunesmith.service.job_views import JobView, view_jobs
 from tunesmith.service.jobs import JobFilter, find_job, find_jobs
 from tunesmith.service.preparation import job_folder
+from tunesmith.service.remedies import suggest_changes
 from tunesmith.service.run_figures import (
     CurvePoint,
     History,
+    SamplePoint,
     ValidationPoint,
     csv_lines,
     curve,
     is_kind,
     last_losses,
+    samples,
     seconds_left,
     thinned,
     validations,
@@ -33,7 +34,6 @@ from tunesmith.service.run_figures import (
 from tunesmith.service.services import Services
 from tunesmith.store.tables import TERMINAL, Job, Model, NameRow
 from tunesmith.training.config import TrainConfig
-from tunesmith.training.job import CHECKPOINTS
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,6 @@ class RunSummary:
 
 
 @dataclass(frozen=True)
-class CheckpointView:
-    """A checkpoint that a run can go on from, or another one start with."""
-
-    step: int
-    created_at: datetime
-    num_bytes: int
-
-
-@dataclass(frozen=True)
 class RunDetail:
     """A run in full.
 
@@ -67,10 +58,13 @@ class RunDetail:
         pins: dataset versions by the references of the recipe.
         curve: optimizer steps, thinned evenly where there are more than were asked for.
         validations: all of them.
+        samples: what the model answered while it learnt, if it was asked.
         warnings: what the engine wants known.
         tokens_per_second: over all steps.
         seconds_left: at the pace of the last steps; None where nothing is at work.
         model_ids: the registered models that came out of it.
+        origin: the run that it goes on with (its id or name), or RUN@STEP that it begins with.
+        changes: what to change in the recipe before it is tried again, where it failed for that.
     """
 
     run: RunSummary
@@ -78,10 +72,13 @@ class RunDetail:
     pins: dict[str, str]
     curve: list[CurvePoint]
     validations: list[ValidationPoint]
+    samples: list[SamplePoint]
     warnings: list[str]
     tokens_per_second: float
     seconds_left: float | None
     model_ids: list[str]
+    origin: str | None
+    changes: dict[str, Any]
 
 
 # --- looking ---------------------------------------------------------------------------------
@@ -108,31 +105,28 @@ def get_run(services: Services, tenant_id: str, run_id: str, *, points: int) -> 
         NotFound: the tenant has no such run.
     """
     with services.database.reading() as db:
-        job = _find(db, tenant_id, run_id)
+        job = find_run(db, tenant_id, run_id)
         view = view_jobs(services, db, [job])[0]
         model_ids = list(db.scalars(select(Model.id).where(Model.job_id == job.id)))
     history = _history(services, job)
     steps = curve(history)
     is_at_work = view.status in ("running", "pausing")
     seconds = sum(step.seconds for step in steps)
+    recipe, request = _recipe(services, job), job.spec["request"]
     return RunDetail(
         run=_summary(services, job, view),
-        recipe=_recipe(services, job).model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json"),
         pins=_pins(services, job),
         curve=thinned(steps, most=points),
         validations=validations(history),
+        samples=samples(history),
         warnings=[event["message"] for event in history if is_kind(event, "warning")],
         tokens_per_second=sum(step.num_tokens for step in steps) / seconds if seconds else 0.0,
         seconds_left=seconds_left(steps, total_steps=view.total_steps) if is_at_work else None,
         model_ids=model_ids,
+        origin=request.get("start_from") or request.get("run"),
+        changes=suggest_changes(recipe, view.error["reason"]) if view.error else {},
     )
-
-
-def _find(db: Session, tenant_id: str, run_id: str) -> Job:
-    job = find_job(db, tenant_id, run_id)
-    if job.kind != "train":
-        raise NotFound(f"there is no run {run_id}", hint=f"it is a job of kind {job.kind}")
-    return job
 
 
 def _summary(services: Services, job: Job, view: JobView) -> RunSummary:
@@ -170,23 +164,16 @@ def _history(services: Services, job: Job) -> History:
     return current_history(read_events(job_folder(services, job) / EVENTS))
 
 
-def list_checkpoints(services: Services, tenant_id: str, run_id: str) -> list[CheckpointView]:
-    """The checkpoints of a run that are complete, newest first.
+def find_run(db: Session, tenant_id: str, run_id: str) -> Job:
+    """The row of a tenant's run.
 
     Raises:
         NotFound: the tenant has no such run.
     """
-    with services.database.reading() as db:
-        folder = job_folder(services, _find(db, tenant_id, run_id))
-    found: list[CheckpointView] = []
-    for path in (folder / CHECKPOINTS).glob("step-*"):
-        manifest = read_manifest(path)
-        if manifest is not None:
-            step = int(path.name.removeprefix("step-"))
-            made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-            num_bytes = sum(entry.bytes for entry in manifest.files.values())
-            found.append(CheckpointView(step, made, num_bytes))
-    return sorted(found, key=lambda checkpoint: checkpoint.step, reverse=True)
+    job = find_job(db, tenant_id, run_id)
+    if job.kind != "train":
+        raise NotFound(f"there is no run {run_id}", hint=f"it is a job of kind {job.kind}")
+    return job
 
 
 def recipe_yaml(services: Services, tenant_id: str, run_id: str) -> str:
@@ -196,7 +183,7 @@ def recipe_yaml(services: Services, tenant_id: str, run_id: str) -> str:
         NotFound: the tenant has no such run.
     """
     with services.database.reading() as db:
-        job = _find(db, tenant_id, run_id)
+        job = find_run(db, tenant_id, run_id)
     values = _recipe(services, job).model_dump(mode="json")
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
@@ -208,7 +195,7 @@ def metrics_csv(services: Services, tenant_id: str, run_id: str) -> Iterator[str
         NotFound: the tenant has no such run.
     """
     with services.database.reading() as db:
-        job = _find(db, tenant_id, run_id)
+        job = find_run(db, tenant_id, run_id)
     return csv_lines(_history(services, job))
 
 
@@ -221,10 +208,10 @@ def delete_run(services: Services, tenant_id: str, run_id: str) -> None:
     Raises:
         NotFound: the tenant has no such run.
         Conflict: it has not ended.
-        InUse: a registered model is its result, or a job that has not ended goes on from it.
+        InUse: a registered model is its result, or a job that has not ended is to use it.
     """
     with services.database.transaction() as db:
-        job = _find(db, tenant_id, run_id)
+        job = find_run(db, tenant_id, run_id)
         if job.status not in TERMINAL:
             raise Conflict(f"run {run_id} is {job.status}", hint="cancel it first")
         _check_unused(db, job)
@@ -244,11 +231,10 @@ def _check_unused(db: Session, run: Job) -> None:
             f"the model {model.name}@{model.version} is the result of run {run.id}",
             hint="delete the model first",
         )
-    unfinished = select(Job).where(
-        Job.tenant_id == run.tenant_id, Job.kind == "train", Job.status.not_in(TERMINAL)
-    )
+    unfinished = select(Job).where(Job.tenant_id == run.tenant_id, Job.status.not_in(TERMINAL))
     for job in db.scalars(unfinished):
-        request = job.spec["request"]
+        request, pins = job.spec["request"], job.spec["pins"].values()
         reference = request.get("run") or request.get("start_from") or ""
-        if reference.partition("@")[0] in (run.id, run.name):
-            raise InUse(f"job {job.id} goes on from run {run.id}", hint="cancel that job first")
+        goes_on = reference.partition("@")[0] in (run.id, run.name)
+        if goes_on or any(pin.startswith(f"{run.id}@") for pin in pins):
+            raise InUse(f"job {job.id} is to use run {run.id}", hint="cancel that job first")

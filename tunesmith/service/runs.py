@@ -1,17 +1,17 @@
-"""Runs: from a recipe to a job, resuming, extending, looking at what came out."""
+"""Runs: from a recipe to a job, resuming, extending, finding what came out."""
 
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tunesmith.artifacts import read_manifest, write_json
 from tunesmith.data.config import DatasetValidation, split_reference
 from tunesmith.errors import NotFound, ResumeRefused
-from tunesmith.events import Emit, current_history, read_events
-from tunesmith.jobs.folder import EVENTS, JOB, Outcome, is_locked
+from tunesmith.events import Emit
+from tunesmith.jobs.folder import JOB, Outcome
+from tunesmith.modeling.catalog import CATALOG
 from tunesmith.schema import check_name, parse_yaml, read_text, validate, with_overrides
 from tunesmith.service import engine
 from tunesmith.service.models import find_base
@@ -26,49 +26,31 @@ from tunesmith.training.job import (
     PinnedModel,
     TrainJob,
 )
+from tunesmith.training.pins import committed_steps
+from tunesmith.training.presets import with_preset
+from tunesmith.training.saving import with_needs
 
 if TYPE_CHECKING:
     from tunesmith.jobs.engine import TrainingPlan
 
 Say = Callable[[str], None]
-# Of a run on this machine; a server's queue has further ones.
-Status = Literal[
-    "finished", "running", "paused", "failed", "interrupted",
-    "queued", "starting", "pausing", "succeeded", "cancelled",
-]  # fmt: skip
-
-_ID_TIME = "%Y%m%d-%H%M%S"  # how a run's id begins
+ID_TIME = "%Y%m%d-%H%M%S"  # how a run's id begins
 
 
-@dataclass(frozen=True)
-class RunView:
-    """A run as lists and pages show it, made from its stored files alone."""
-
-    id: str
-    name: str
-    status: Status
-    step: int
-    total_steps: int
-    loss: float | None
-    validation_loss: float | None
-    base: str
-    method: str
-    created: str
-    folder: str
-    result: str | None
-    message: str
-
-
-def load_recipe(path: Path, overrides: list[str]) -> TrainConfig:
-    """Read a recipe file and apply `--set` overrides.
+def load_recipe(
+    path: Path, overrides: list[str], *, preset: str | None = None, needs: Collection[str] = ()
+) -> TrainConfig:
+    """Read a recipe file, apply `--set` overrides, and needs and a preset to what it leaves out.
 
     Raises:
-        NotFound: there is no such file.
+        NotFound: there is no such file, need or preset.
         RecipeInvalid: naming the key that is wrong and what is allowed.
     """
     values = parse_yaml(read_text(path), source=str(path))
     if isinstance(values, dict):
         values = with_overrides(cast("dict[str, Any]", values), overrides)
+        values = with_needs(values, needs) if needs else values
+        values = with_preset(values, preset) if preset is not None else values
     return validate(TrainConfig, values, source=str(path))
 
 
@@ -114,7 +96,7 @@ def prepare_job(
     validation = config.data.validation
 
     def pin(reference: str) -> PinnedDataset:
-        return _pin_dataset(home, reference, version=(pins or {}).get(reference))
+        return pin_dataset(home, reference, version=(pins or {}).get(reference))
 
     return TrainJob(
         run_id=run_id or _new_id(now),
@@ -123,17 +105,22 @@ def prepare_job(
         mix=pin(config.data.mix.dataset) if config.data.mix else None,
         validation=pin(validation.dataset) if isinstance(validation, DatasetValidation) else None,
         base=base or find_base(home, config.model, say=say),
-        origin=_fork(home, start_from) if start_from else None,
+        origin=find_checkpoint(home, start_from) if start_from else None,
         cache=str(home.cache / "tokens"),
     )
 
 
 def _new_id(now: datetime) -> str:
     # Six digits: twenty runs made within one second collide once in 90,000 times.
-    return f"{now:{_ID_TIME}}-{secrets.token_hex(3)}"
+    return f"{now:{ID_TIME}}-{secrets.token_hex(3)}"
 
 
-def _pin_dataset(home: Home, reference: str, *, version: str | None = None) -> PinnedDataset:
+def pin_dataset(home: Home, reference: str, *, version: str | None = None) -> PinnedDataset:
+    """A dataset version and where it lies: `version`, or what `reference` means now.
+
+    Raises:
+        NotFound: there is no such dataset, or its files are gone.
+    """
     name, _ = split_reference(reference)
     if version is None:
         entry = home.find("dataset", reference)
@@ -144,7 +131,12 @@ def _pin_dataset(home: Home, reference: str, *, version: str | None = None) -> P
     return PinnedDataset(reference=name, version=version, folder=str(folder))
 
 
-def _fork(home: Home, reference: str) -> Fork:
+def find_checkpoint(home: Home, reference: str) -> Fork:
+    """The checkpoint that RUN@STEP means, or RUN for its last one.
+
+    Raises:
+        NotFound: there is no such run, or it has no such checkpoint.
+    """
     name, _, step_text = reference.partition("@")
     folder = home.runs / home.find("run", name).id
     checkpoints = checkpoint_steps(folder)
@@ -159,8 +151,7 @@ def _fork(home: Home, reference: str) -> Fork:
 
 def checkpoint_steps(folder: Path) -> dict[int, Path]:
     """The checkpoints of a run that are complete, by step."""
-    found = (folder / CHECKPOINTS).glob("step-*")
-    return {int(path.name.removeprefix("step-")): path for path in found if read_manifest(path)}
+    return committed_steps(folder / CHECKPOINTS)
 
 
 def create_run(home: Home, job: TrainJob) -> Path:
@@ -263,55 +254,9 @@ def extend_run(
     )
 
 
-def list_runs(home: Home) -> list[RunView]:
-    """All runs, newest first."""
-    ids = {entry.id: None for entry in home.entries("run")}
-    return [
-        view_run(home.runs / run_id)
-        for run_id in reversed(ids)
-        if (home.runs / run_id / JOB).exists()
-    ]
-
-
-def view_run(folder: Path) -> RunView:
-    """What the files of a run say about it."""
-    job = read_job(folder)
-    history = current_history(read_events(folder / EVENTS))
-    result = read_manifest(folder / RESULT)
-    steps = [event for event in history if event["kind"] == "step"]
-    validations = [event for event in history if event["kind"] == "evaluated"]
-    started = [event for event in history if event["kind"] == "started"]
-    failed = history[-1] if history and history[-1]["kind"] == "failed" else None
-    return RunView(
-        id=folder.name,
-        name=job.config.name,
-        status=_status(folder, history, finished=result is not None),
-        step=steps[-1]["step"] if steps else 0,
-        total_steps=started[-1]["total_steps"] if started else 0,
-        loss=steps[-1]["loss"] if steps else None,
-        validation_loss=validations[-1]["loss"] if validations else None,
-        base=job.base.reference,
-        method=job.config.method.kind,
-        created=_created(folder.name),
-        folder=str(folder),
-        result=str(folder / RESULT) if result else None,
-        message=f"{failed['message']} {failed['hint']}".strip() if failed else "",
-    )
-
-
-def _created(run_id: str) -> str:
-    """When a run was made, as its id tells."""
-    time, _, _ = run_id.rpartition("-")
-    return f"{datetime.strptime(time, _ID_TIME):%Y-%m-%d %H:%M}"
-
-
-def _status(folder: Path, history: list[dict[str, Any]], *, finished: bool) -> Status:
-    if finished:
-        return "finished"
-    if is_locked(folder):
-        return "running"
-    last = history[-1]["kind"] if history else ""
-    return "paused" if last == "paused" else "failed" if last == "failed" else "interrupted"
+def system_prompt_of(folder: Path) -> str:
+    """The system prompt that a run trains with; its checkpoints do not hold it."""
+    return read_job(folder).config.data.system_prompt
 
 
 def find_chat_folder(
@@ -328,7 +273,7 @@ def find_chat_folder(
     names = {entry.name for entry in home.entries("run")}
     name, _, step = reference.partition("@")
     if name in names and step.isdigit():
-        return reference, Path(_fork(home, reference).weights)
+        return reference, Path(find_checkpoint(home, reference).weights)
     if name in names:
         folder = find_run(home, reference)
         if read_manifest(folder / RESULT) is None:
@@ -339,37 +284,12 @@ def find_chat_folder(
         return reference, folder / RESULT
     if Path(reference).is_dir():
         return Path(reference).name, Path(reference).resolve()
+    if reference not in CATALOG and not Path(reference).expanduser().exists():
+        known = ", ".join([*sorted(names), *sorted(CATALOG)])
+        raise NotFound(
+            f"there is no run, base model or folder {reference!r}", hint=f"there are: {known}"
+        )
     return reference, Path(find_base(home, reference, say=say).folder)
-
-
-@dataclass(frozen=True)
-class RunDetails:
-    """One run in full."""
-
-    view: RunView
-    losses: list[float]
-    validations: list[dict[str, Any]]
-    tokens_per_second: float
-    checkpoints: list[int]
-    lineage: dict[str, Any]
-    recipe: dict[str, Any]
-
-
-def show_run(folder: Path) -> RunDetails:
-    """Everything the files of a run say about it."""
-    job = read_job(folder)
-    history = current_history(read_events(folder / EVENTS))
-    steps = [event for event in history if event["kind"] == "step"]
-    seconds = sum(step["seconds"] for step in steps)
-    return RunDetails(
-        view=view_run(folder),
-        losses=[step["loss"] for step in steps],
-        validations=[event for event in history if event["kind"] == "evaluated"],
-        tokens_per_second=sum(step["num_tokens"] for step in steps) / seconds if seconds else 0.0,
-        checkpoints=sorted(checkpoint_steps(folder)),
-        lineage=dict(job.identity),
-        recipe=job.config.model_dump(mode="json"),
-    )
 
 
 def wanted_recipe(folder: Path, recipe: Path | None, overrides: list[str]) -> TrainConfig | None:

@@ -44,13 +44,20 @@ def open_services(config: ServiceConfig, installation: Home) -> Services:
         DatabaseUnavailable: it cannot be reached.
     """
     installation.folder.mkdir(parents=True, exist_ok=True)
-    url = config.database.get_secret_value() if config.database else _file(installation)
-    if not url:
-        raise RecipeInvalid("the database's address is empty", hint="leave the setting out")
-    database = Database(url)
+    database = Database(database_url(config, installation))
     database.migrate()
     return Services(config, database, installation)
 
 
-def _file(installation: Home) -> str:
-    return f"sqlite:///{installation.folder / 'tunesmith.db'}"
+def database_url(config: ServiceConfig, installation: Home) -> str:
+    """The address of the installation's database, with its password.
+
+    Raises:
+        RecipeInvalid: the setting is there but empty.
+    """
+    if config.database is None:
+        return f"sqlite:///{installation.folder / 'tunesmith.db'}"
+    url = config.database.get_secret_value()
+    if not url:
+        raise RecipeInvalid("the database's address is empty", hint="leave the setting out")
+    return url

@@ -1,6 +1,6 @@
 """Jobs into the queue: once, with what they stand on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,29 +8,22 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tunesmith.errors import Conflict, NotFound, QuotaExceeded
+from tunesmith.errors import Conflict, QuotaExceeded
 from tunesmith.failpoints import failpoint
 from tunesmith.schema import digest
 from tunesmith.service.access import Actor
-from tunesmith.service.job_needs import Needs, find_needs
-from tunesmith.service.job_requests import ExtendRequest, JobOptions, JobRequest
+from tunesmith.service.job_requests import JobOptions, JobRequest
 from tunesmith.service.job_views import JobView
 from tunesmith.service.jobs import get_job
+from tunesmith.service.kinds import KINDS
+from tunesmith.service.kinds.kind import Needs
 from tunesmith.service.services import Services
+from tunesmith.service.subscriptions import find_channel
 from tunesmith.store import requests
 from tunesmith.store.names import point_name
 from tunesmith.store.tables import Channel, Job, JobNeed, Subscription, Tenant, new_id
 from tunesmith.store.transitions import record
 
-# How ids of jobs begin. A fine-tuning job's id is also that of its run.
-_ID_PREFIX: Mapping[str, str] = {
-    "train": "ftjob",
-    "extend": "ftjob",
-    "import": "import",
-    "pull": "pull",
-    "preflight": "preflight",
-    "preview": "preview",
-}
 _DEFAULT_OPTIONS = JobOptions()
 
 
@@ -65,14 +58,17 @@ def submit_job(
         QuotaExceeded: too many jobs of the tenant wait.
         ResumeRefused: the run to extend is not finished.
         DatasetRejected: an import names neither a file nor an address.
+        ModelRejected: the model is a sentence encoder.
+        RecipeInvalid: a mix mixes nothing in.
+        AccessDenied: a recipe names a tracker's address.
     """
     # Told apart from the keys under which needed jobs are shared.
-    key = None if idempotency_key is None else f"own {idempotency_key}"
+    key = None if idempotency_key is None else f"own:{idempotency_key}"
     with services.database.reading() as db:
         earlier = _with_key(db, actor.tenant_id, key)
     if earlier is not None:  # before looking anything up: what it named may be gone by now
         return get_job(services, actor.tenant_id, _checked(earlier, request, options).id)
-    needs = find_needs(services, actor.tenant_id, request)
+    needs = KINDS[request.kind].find_needs(services, actor.tenant_id, request)
     wanted = _Wanted(request, options, needs, key, actor.email)
     try:
         job_id = _add_once(services, actor.tenant_id, wanted)
@@ -159,20 +155,21 @@ def _add_needed(
 
 
 def _shared_key(request: JobRequest) -> str:
-    return f"shared {request.kind} {digest(request.model_dump(mode='json'))}"
+    return f"shared:{request.kind}:{digest(request.model_dump(mode='json'))}"
 
 
 def _insert(
     services: Services, db: Session, tenant_id: str, wanted: _Wanted, *, now: datetime
 ) -> Job:
     request, options = wanted.request, wanted.options
-    kind = "train" if isinstance(request, ExtendRequest) else request.kind
+    kind = KINDS[request.kind]
+    is_run = kind.stage == "train"
     recipe = wanted.needs.recipe
     rank = select(func.coalesce(func.max(Job.rank), 0) + 1).where(Job.tenant_id == tenant_id)
     job = Job(
-        id=new_id(_ID_PREFIX[request.kind]),
+        id=new_id(kind.id_prefix),
         tenant_id=tenant_id,
-        kind=kind,
+        kind=kind.stage,
         name=wanted.needs.name,
         spec={
             "request": request.model_dump(mode="json"),
@@ -184,7 +181,7 @@ def _insert(
         priority=options.priority,
         rank=db.scalars(rank).one(),
         pool=options.pool or services.config.pool,
-        num_cores=options.resources.cores if kind == "train" else options.resources.cores or 1,
+        num_cores=options.resources.cores or (None if is_run else 1),
         memory_bytes=options.resources.memory_bytes,
         num_gpus=options.resources.gpus,
         idempotency_key=wanted.key,
@@ -194,14 +191,15 @@ def _insert(
     )
     db.add(job)
     db.flush()
-    if kind == "train":
+    if is_run:
         point_name(db, "run", job.name, job.id, tenant_id=tenant_id, now=now)
     return job
 
 
-def _subscribe(db: Session, job: Job, channel_ids: Sequence[str]) -> None:
-    for channel_id in dict.fromkeys(channel_ids):
-        channel = db.get(Channel, channel_id)
-        if channel is None or channel.tenant_id != job.tenant_id:
-            raise NotFound(f"there is no channel {channel_id}")
+def _subscribe(db: Session, job: Job, named: Sequence[str]) -> None:
+    """Let the channels hear of `job` that its request named, and of a training who hears of all."""
+    all_ears = select(Channel.id).where(Channel.tenant_id == job.tenant_id, Channel.hears_all)
+    others = db.scalars(all_ears) if job.kind == "train" else ()
+    for channel_id in dict.fromkeys((*named, *others)):
+        find_channel(db, job.tenant_id, channel_id)
         db.add(Subscription(job_id=job.id, channel_id=channel_id))

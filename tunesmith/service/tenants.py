@@ -13,6 +13,7 @@ from tunesmith.errors import Conflict, InUse, NotFound
 from tunesmith.schema import check_name
 from tunesmith.service import people
 from tunesmith.service.services import Services
+from tunesmith.store.pages import read_page
 from tunesmith.store.tables import ACTIVE, Audit, File, Job, Member, Model, Table, Tenant
 
 
@@ -67,14 +68,10 @@ def list_tenants(
     """
     wanted = select(Tenant)
     with services.database.reading() as db:
-        if after is not None:
-            last = _find(db, after)
-            wanted = wanted.where(
-                (Tenant.created_at > last.created_at)
-                | ((Tenant.created_at == last.created_at) & (Tenant.id > last.id))
-            )
-        rows = db.scalars(wanted.order_by(Tenant.created_at, Tenant.id).limit(limit + 1)).all()
-        return [_view(services, db, row) for row in rows[:limit]], len(rows) > limit
+        last = _find(db, after) if after is not None else None
+        by = (Tenant.created_at, Tenant.id)
+        rows, has_more = read_page(db, wanted, by=by, after=last, limit=limit, newest_first=False)
+        return [_view(services, db, row) for row in rows], has_more
 
 
 def _find(db: Session, tenant_id: str) -> Tenant:

@@ -146,6 +146,10 @@ def _evaluated(event: Event) -> Told:
     return "info", message, validation_metrics(event)
 
 
+def _sampled(event: Event) -> Told:
+    return "info", f"Step {event['step']}: {event['prompt']} -> {event['answer']}", None
+
+
 def _checkpoint(event: Event) -> Told:
     return "info", f"Checkpoint created at step {event['step']}", None
 
@@ -164,6 +168,7 @@ _TOLD: Mapping[str, Callable[[Event], Told]] = {
     "started": _started,
     "step": _step,
     "evaluated": _evaluated,
+    "sampled": _sampled,
     "checkpoint": _checkpoint,
     "warning": _warning,
     "failed": _failed,

@@ -1,6 +1,5 @@
 """What jobs took: time and cost, per month and per job."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +8,7 @@ from sqlalchemy import extract, func, select
 from tunesmith.service.job_views import Cost, JobView, price_attempts, view_jobs
 from tunesmith.service.jobs import find_job
 from tunesmith.service.services import Services
+from tunesmith.store.pages import read_page
 from tunesmith.store.tables import Attempt, Job
 
 
@@ -66,12 +66,6 @@ def list_jobs_of_month(
         Job.tenant_id == tenant_id, Job.created_at >= since, Job.created_at < until
     )
     with services.database.reading() as db:
-        if after is not None:
-            last = find_job(db, tenant_id, after)
-            wanted = wanted.where(
-                (Job.created_at < last.created_at)
-                | ((Job.created_at == last.created_at) & (Job.id < last.id))
-            )
-        newest = wanted.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
-        jobs: Sequence[Job] = db.scalars(newest).all()
-        return view_jobs(services, db, jobs[:limit]), len(jobs) > limit
+        last = find_job(db, tenant_id, after) if after is not None else None
+        jobs, has_more = read_page(db, wanted, by=(Job.created_at, Job.id), after=last, limit=limit)
+        return view_jobs(services, db, jobs), has_more

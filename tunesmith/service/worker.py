@@ -48,12 +48,16 @@ class WorkerLoop:
         services: what it stands on.
         backend: runs its jobs.
         size: what it offers.
+        inference_bytes: how much of its memory engines may take.
+        engine_bytes: how much they take now; jobs get the rest.
         monotonic: the clock for leases and costs, which never jumps.
     """
 
     services: Services
     backend: Backend
     size: Room
+    inference_bytes: int = 0
+    engine_bytes: Callable[[], int] = lambda: 0
     monotonic: Callable[[], float] = time.monotonic
     id: str = field(default_factory=lambda: new_id("worker"))
     _held: list[HeldJob] = field(default_factory=list[HeldJob])
@@ -216,7 +220,8 @@ class WorkerLoop:
     # --- the next job ------------------------------------------------------------------------
 
     def _take_job(self) -> bool:
-        free = self.size
+        size = self.size - Room(0, self.engine_bytes(), 0)
+        free = size
         for held in self._held:
             free = free - held.room
         if free.num_cores <= 0:
@@ -226,7 +231,7 @@ class WorkerLoop:
                 db,
                 worker_id=self.id,
                 pool=self.services.config.pool,
-                size=self.size,
+                size=size,
                 free=free,
                 now=self.services.clock(),
             )
@@ -244,7 +249,7 @@ class WorkerLoop:
     def _start(self, job: Job) -> None:
         """Start the process of `job`, which is noted first: who lost the job must not start it."""
         lease = Lease(job.id, job.token)
-        room = self.size.needed_by(job)
+        room = (self.size - Room(0, self.engine_bytes(), 0)).needed_by(job)
         since = self.monotonic()
         try:
             folder = prepare_folder(self.services, job)
@@ -281,6 +286,7 @@ class WorkerLoop:
                 host=socket.gethostname(),
                 pool=self.services.config.pool,
                 size=self.size,
+                inference_bytes=self.inference_bytes,
                 now=self.services.clock(),
             )
 
@@ -308,6 +314,11 @@ def machine_size(services: Services) -> Room:
     config = services.config
     memory = config.worker_memory or int(psutil.virtual_memory().total * _MEMORY_SHARE)
     return Room(config.worker_cores or len(os.sched_getaffinity(0)), memory, num_gpus=0)
+
+
+def inference_share(services: Services, size: Room) -> int:
+    """How much of a worker's memory engines may take."""
+    return services.config.inference_memory or size.memory_bytes // 2
 
 
 def _finish_failed(
