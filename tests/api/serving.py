@@ -109,14 +109,19 @@ class Served:
 
 @contextmanager
 def serving(
-    folder: Path, *processes: str, settings: Mapping[str, str] | None = None
+    folder: Path, *processes: str, settings: Mapping[str, str] | None = None, **model: object
 ) -> Generator[Served]:
     """An installation in `folder` with one tenant, its owner and the base model `BASE`.
 
     `processes`, of `server` and `worker`, are started; `settings` are TUNESMITH_* variables.
+    `model` changes the sizes of the base model.
     """
     home = folder / "home"
-    commit_folder(home / "models" / BASE, kind="base-model", write=_write_model)
+
+    def write(target: Path) -> None:
+        make_tiny_model(target, **model)
+
+    commit_folder(home / "models" / BASE, kind="base-model", write=write)
     services = open_services(ServiceConfig(), Home(home))
     secret = people.ensure_setup_secret(services)
     assert secret is not None
@@ -128,10 +133,6 @@ def serving(
     finally:
         served.end_all()
         services.database.close()
-
-
-def _write_model(folder: Path) -> None:
-    make_tiny_model(folder)
 
 
 def _free_port() -> int:

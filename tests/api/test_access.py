@@ -12,7 +12,6 @@ from tests.api.world import World, make_world, scratch_folder
 from tunesmith.api import app as app_module
 
 PUBLIC = {
-    ("GET", "/"),
     ("GET", "/health"),
     ("GET", "/version"),
     ("POST", "/api/v1/setup"),

@@ -15,10 +15,10 @@ from tunesmith.api.routes.health import Health
 def test_a_few_hundred_fuzzed_requests_find_nothing() -> None:
     with scratch_folder() as folder:
         world = make_world(folder)
-        figures = fuzz(world, num_requests=340, number=7)
+        figures = fuzz(world, num_requests=180, number=7)
         world.services.database.close()
     assert figures.problems == {}
-    assert figures.num_requests >= 340
+    assert figures.num_requests >= 180
 
 
 @pytest.mark.timeout(600)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.api.world import CANARY, World, make_world, scratch_folder
+from tests.api.world import BASE, CANARY, World, make_world, scratch_folder
 from tunesmith.artifacts import verify
 from tunesmith.service.preparation import job_folder
 from tunesmith.store.tables import Attempt, Job, Pool
@@ -170,6 +170,12 @@ def test_an_archive_holds_the_model_and_its_manifest(world: World, tmp_path: Pat
         archive.extractall(tmp_path, filter="data")
     [folder] = tmp_path.iterdir()
     assert verify(folder).kind == "adapter"
+    assert str(world.services.installation.folder).encode() not in response.content
+    assert json.loads((folder / "adapter_config.json").read_text()) == {
+        "base_model_name_or_path": BASE
+    }
+    base = json.loads((folder / "tunesmith.json").read_text())["base"]
+    assert base == {"reference": BASE, "digest": "0" * 64}
 
 
 def test_a_model_in_use_is_kept(world: World) -> None:

@@ -153,7 +153,8 @@ def test_no_code_of_ours_starts_a_shell() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.keyword) and node.arg == "shell":
                 offences.append(f"{path}:{node.value.lineno}")
-            if isinstance(node, ast.Attribute) and node.attr in ("system", "popen"):
+            called = node.func if isinstance(node, ast.Call) else None
+            if isinstance(called, ast.Attribute) and called.attr in ("system", "popen"):
                 offences.append(f"{path}:{node.lineno}")
     assert offences == []
 

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 
@@ -28,14 +28,22 @@ def services_of(request: Request) -> Services:
     return services
 
 
-ServicesDep = Annotated[Services, Depends(services_of)]
+async def _services(request: Request) -> Services:  # async: it is no work for another thread
+    return services_of(request)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
 
 
 class Allowed:
-    """The dependency of routes that need `permission`: gives the actor, or refuses."""
+    """The dependency of routes that need `permission`: gives the actor, or refuses.
 
-    def __init__(self, permission: Permission) -> None:
+    What is asked of models is not `audited`: it changes nothing, and has a log of its own.
+    """
+
+    def __init__(self, permission: Permission, *, audited: bool = True) -> None:
         self.permission = permission
+        self._audited = audited
 
     def __call__(self, request: Request) -> Actor:
         """The actor of the request.
@@ -55,7 +63,7 @@ class Allowed:
                 f"this needs the permission {self.permission.value!r}, which you do not have",
                 hint="ask an owner of the tenant",
             )
-        if request.method not in _SAFE_METHODS:
+        if self._audited and request.method not in _SAFE_METHODS:
             note_call(request, services, actor=actor.email, tenant_id=actor.tenant_id or None)
         return actor
 
@@ -107,7 +115,20 @@ def find_actor(services: Services, request: Request) -> Actor | None:
     return authenticate(services, cookie, by_session=True) if cookie else None
 
 
+def set_session(response: Response, services: Services, secret: str) -> None:
+    """Give a browser the session that begins."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        secret,
+        max_age=round(services.config.session_hours * 3600),
+        httponly=True,
+        samesite="strict",
+        secure=services.config.tls_certificate is not None or services.config.behind_proxy,
+    )
+
+
 Reader = Annotated[Actor, Depends(Allowed(Permission.READ))]
+Asker = Annotated[Actor, Depends(Allowed(Permission.ASK, audited=False))]
 DataEditor = Annotated[Actor, Depends(Allowed(Permission.DATA))]
 Runner = Annotated[Actor, Depends(Allowed(Permission.RUN))]
 ModelEditor = Annotated[Actor, Depends(Allowed(Permission.MODELS))]
@@ -116,7 +137,7 @@ Manager = Annotated[Actor, Depends(Allowed(Permission.MANAGE))]
 Operator = Annotated[Actor, Depends(Allowed(Permission.OPERATE))]
 
 
-def anybody() -> None:
+async def anybody() -> None:
     """The dependency of routes that need no login."""
 
 

@@ -1,6 +1,6 @@
 """The HTTP app: routes, guards and error shapes put together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from fastapi import APIRouter, FastAPI
@@ -16,6 +16,7 @@ from tunesmith.api.errors import (
 )
 from tunesmith.api.metrics import Metrics
 from tunesmith.api.middleware import RequestGuard
+from tunesmith.api.openai import answers as openai_answers
 from tunesmith.api.openai import files as openai_files
 from tunesmith.api.openai import fine_tuning as openai_fine_tuning
 from tunesmith.api.openai import models as openai_models
@@ -24,17 +25,23 @@ from tunesmith.api.routes import (
     access,
     admin,
     channels,
+    chat_votes,
+    comparisons,
     datasets,
+    deployments,
+    evaluations,
     files,
     health,
-    home,
     jobs,
+    library,
     machines,
     metrics,
     models,
     recipes,
+    requests,
     runs,
     tenant,
+    transcripts,
 )
 from tunesmith.service.services import Services
 
@@ -48,6 +55,13 @@ _TENANTS: tuple[APIRouter, ...] = (
     jobs.router,
     runs.router,
     models.router,
+    comparisons.router,
+    chat_votes.router,
+    deployments.router,
+    requests.router,
+    evaluations.router,
+    library.router,
+    transcripts.router,
     recipes.router,
     machines.router,
     tenant.router,
@@ -57,6 +71,7 @@ _OPENAI_ROUTERS: tuple[APIRouter, ...] = (
     openai_files.router,
     openai_fine_tuning.router,
     openai_models.router,
+    openai_answers.router,
 )
 _ROUTERS: Mapping[Part, tuple[APIRouter, ...]] = {
     "everything": (access.router, *_TENANTS, admin.router),
@@ -66,11 +81,15 @@ _ROUTERS: Mapping[Part, tuple[APIRouter, ...]] = {
 
 
 def create_app(
-    services: Services, *, part: Part = "everything", figures: Metrics | None = None
+    services: Services,
+    *,
+    part: Part = "everything",
+    figures: Metrics | None = None,
+    pages: Iterable[APIRouter] = (),
 ) -> FastAPI:
     """The app on `services`, or the part of it that a port of its own serves.
 
-    `figures` are those of the process, where it has several apps.
+    `figures` are those of the process, where it has several apps. `pages` are the console's.
 
     Raises:
         AssertionError: a route does not declare who may call it.
@@ -88,9 +107,10 @@ def create_app(
     app.state.services = services
     app.state.metrics = figures or Metrics(services)
     app.include_router(health.router)
-    app.include_router(home.router)
     for router in _ROUTERS[part]:
         app.include_router(router, prefix=API)
+    for router in pages:
+        app.include_router(router)
     if part != "operator":
         app.include_router(runs.events_router)
         for router in _OPENAI_ROUTERS:

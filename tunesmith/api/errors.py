@@ -1,8 +1,6 @@
 """Errors as answers: one shape for our own routes, OpenAI's for the routes under /v1."""
 
 import logging
-import re
-from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
@@ -13,38 +11,18 @@ from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
 from tunesmith.api.access import services_of
-from tunesmith.errors import (
-    AccessDenied,
-    Conflict,
-    InUse,
-    LoginRefused,
-    LoginRequired,
-    NotEnoughResources,
-    NotFound,
-    QuotaExceeded,
-    ResumeRefused,
-    TunesmithError,
-    Unavailable,
-    UserError,
-)
+from tunesmith.errors import TunesmithError
 from tunesmith.service.paths import hide_paths
+from tunesmith.serving.errors import (
+    OpenAIFailure,
+    code_of,
+    describe_malformed,
+    failure,
+    headers_of,
+    status_of,
+)
 
 _log = logging.getLogger("tunesmith.api")
-
-# The first that fits counts.
-_STATUS_OF: Mapping[type[TunesmithError], int] = {
-    NotFound: 404,
-    Conflict: 409,
-    InUse: 409,
-    ResumeRefused: 409,
-    LoginRequired: 401,
-    LoginRefused: 401,
-    AccessDenied: 403,
-    QuotaExceeded: 429,
-    NotEnoughResources: 507,
-    UserError: 400,
-    Unavailable: 503,
-}
 
 
 class ApiError(BaseModel):
@@ -61,21 +39,6 @@ class ApiError(BaseModel):
     message: str
     hint: str = ""
     param: str | None = None
-
-
-class OpenAIError(BaseModel):
-    """What went wrong, as OpenAI's clients read it."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str
-
-
-class OpenAIFailure(BaseModel):
-    """The body of a failed request under /v1."""
-
-    error: OpenAIError
 
 
 _DESCRIPTIONS = {
@@ -122,31 +85,14 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def _answer_ours(request: Request, error: Exception) -> JSONResponse:
     error = cast("TunesmithError", error)
-    status = next((s for kind, s in _STATUS_OF.items() if isinstance(error, kind)), 500)
     message, hint = hide_paths(services_of(request), "", [error.message, error.hint])
-    return answer(request, status, _code(error), message, hint=hint)
-
-
-def _code(error: TunesmithError) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+    return answer(request, status_of(error), code_of(error), message, hint=hint)
 
 
 def _answer_malformed(request: Request, error: Exception) -> JSONResponse:
-    problems = cast("RequestValidationError", error).errors()
-    # A misspelt key comes first: it is often the cause of the "field required" beside it.
-    problem = min(problems, key=lambda each: each["type"] != "extra_forbidden")
-    param = _param(problem["loc"])
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    message = f"{param or 'the body'}: {problem['msg']}{more}"
+    param, message = describe_malformed(cast("RequestValidationError", error))
     status = 400 if speaks_openai(request) else 422
     return answer(request, status, "request_malformed", message, param=param or None)
-
-
-_MOST_SHOWN = 100  # characters of a key that is not one of ours
-
-
-def _param(location: Sequence[int | str]) -> str:
-    return ".".join(str(part)[:_MOST_SHOWN] for part in location[1:])
 
 
 def _answer_http(request: Request, error: Exception) -> JSONResponse:
@@ -183,13 +129,9 @@ def answer(
     # What is echoed may hold halves of surrogate pairs, which no answer can hold.
     message, hint = (text.encode("utf-8", "replace").decode() for text in (message, hint))
     param = param.encode("utf-8", "replace").decode() if param is not None else None
-    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
     if speaks_openai(request):
-        text = f"{message} ({hint})" if hint else message
-        kind = "server_error" if status >= 500 else "invalid_request_error"
-        error = OpenAIError(message=text, type=kind, param=param, code=code)
-        # Left to itself, the client tries again what will be refused again.
-        headers["x-should-retry"] = str(status == 503).lower()
-        return JSONResponse(OpenAIFailure(error=error).model_dump(), status, headers)
+        body = failure(status, code, message, hint=hint, param=param)
+        return JSONResponse(body.model_dump(), status, headers_of(status))
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
     body = ApiError(code=code, message=message, hint=hint, param=param)
     return JSONResponse(body.model_dump(), status, headers)

@@ -20,6 +20,7 @@ from tests.proofs.chaos.frozen import run_frozen
 from tests.proofs.chaos.installation import Installation
 from tests.proofs.chaos.kills import run_kills
 from tests.proofs.chaos.outages import run_outage
+from tests.proofs.chaos.soak import run_soak
 from tests.proofs.chaos.streams import run_streams
 from tests.proofs.chaos.submits import run_submits
 
@@ -38,6 +39,7 @@ class Extent:
     freezes: int = 50
     submits: int = 500
     drops: int = 100
+    small: int = 2000
     seconds: float = 60.0
     epochs: int = 50
 
@@ -67,6 +69,7 @@ PROOFS: Mapping[str, Proof] = {
     "outage": lambda site, extent, history: run_outage(
         site, seconds=extent.seconds, epochs=extent.epochs, history=history
     ),
+    "soak": lambda site, extent, history: run_soak(site, num_jobs=extent.small, history=history),
 }
 
 
@@ -99,6 +102,7 @@ _NUMBERS: Mapping[str, str] = {
     "freezes": "workers frozen in R3",
     "submits": "submits of R4",
     "drops": "dropped event streams of R14",
+    "small": "small jobs of R18",
     "seconds": "outage of PostgreSQL in R15; SQLite is locked for half as long",
     "epochs": "of the training in R14 and R15",
 }

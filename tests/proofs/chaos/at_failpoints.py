@@ -121,8 +121,10 @@ class _Trials:
     # --- a worker dies -----------------------------------------------------------------------
 
     def _in_worker(self, name: str) -> None:
-        """Kill worker after worker at `name`, each while it looks after one of several imports."""
-        self._submit(self._new_import)
+        """Kill worker after worker at `name`, each while it looks after one of several jobs."""
+        # An import may be done before the first beat is due.
+        is_beat = name == "queue.before_beat_commit"
+        self._submit((lambda: self._new_training(name)) if is_beat else self._new_import)
         if name == "queue.before_take_back_commit":  # somebody has to lose a job first
             self._kill_worker_at("worker.after_claim")
         for _ in range(self.repeats):

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,6 +51,10 @@ class Process:
                 stderr=output,
                 start_new_session=True,
             )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:
@@ -181,7 +186,7 @@ class Installation:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise Refused(f"{method} {path}: {error.code} {error.read().decode()}") from error
-        except (OSError, ValueError) as error:  # refused, reset, or half an answer
+        except (OSError, HTTPException, ValueError) as error:  # refused, reset, half an answer
             raise Unreachable(str(error)) from error
 
     def answers(self) -> bool:

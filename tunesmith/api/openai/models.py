@@ -9,8 +9,7 @@ from tunesmith.api.access import ModelEditor, Reader, ServicesDep
 from tunesmith.api.openai.lists import Identified, ObjectList, as_list
 from tunesmith.errors import AccessDenied
 from tunesmith.service import model_pages, registry
-from tunesmith.service.job_needs import find_model
-from tunesmith.service.registry import BaseView
+from tunesmith.service.registry import BaseView, find_model
 from tunesmith.service.services import Services
 from tunesmith.store.tables import Model
 

@@ -13,6 +13,7 @@ from tunesmith.api.access import (
     ServicesDep,
     anybody,
     note_call,
+    set_session,
 )
 from tunesmith.api.paging import Page
 from tunesmith.schema import Strict
@@ -88,14 +89,7 @@ def log_in(body: Login, request: Request, services: ServicesDep, response: Respo
     secret, actor = logins.log_in(
         services, email=body.email, password=body.password, tenant=body.tenant
     )
-    response.set_cookie(
-        SESSION_COOKIE,
-        secret,
-        max_age=round(services.config.session_hours * 3600),
-        httponly=True,
-        samesite="strict",
-        secure=services.config.tls_certificate is not None or services.config.behind_proxy,
-    )
+    set_session(response, services, secret)
     return Me(actor.email, actor.tenant, sorted(actor.permissions))
 
 

@@ -28,6 +28,12 @@ class ChannelRequest(Strict):
     ]
 
 
+class ChannelChange(Strict):
+    """What to change of a channel."""
+
+    hears_all: bool
+
+
 @router.post("", status_code=201)
 def add_channel(body: ChannelRequest, actor: Manager, services: ServicesDep) -> ChannelView:
     """Keep a channel; name its id in a job's `notify` to hear of the job there."""
@@ -39,6 +45,14 @@ def add_channel(body: ChannelRequest, actor: Manager, services: ServicesDep) -> 
 def list_channels(actor: Reader, services: ServicesDep) -> Page[ChannelView]:
     """The tenant's channels, without their addresses."""
     return Page(data=channels.list_channels(services, actor.tenant_id))
+
+
+@router.patch("/{channel_id}")
+def change_channel(
+    channel_id: str, body: ChannelChange, actor: Manager, services: ServicesDep
+) -> ChannelView:
+    """Let a channel hear of every training and deployment from now on, or of what names it."""
+    return channels.change_channel(services, actor.tenant_id, channel_id, hears_all=body.hears_all)
 
 
 @router.post("/{channel_id}/test")

@@ -8,10 +8,11 @@ from starlette.background import BackgroundTask
 
 from tunesmith.api.access import DataEditor, Reader, ServicesDep
 from tunesmith.api.paging import After, AfterNumber, Limit, Page
+from tunesmith.data.lengths import Lengths
 from tunesmith.data.quality import Finding
 from tunesmith.data.statistics import LeftOut
 from tunesmith.schema import Name, Strict, setting
-from tunesmith.service import dataset_pages
+from tunesmith.service import dataset_pages, dataset_reports, samples
 from tunesmith.service.dataset_pages import (
     DatasetDiff,
     DatasetLineage,
@@ -19,6 +20,7 @@ from tunesmith.service.dataset_pages import (
     ExampleRow,
 )
 from tunesmith.service.dataset_versions import Deleted
+from tunesmith.service.job_views import JobView
 
 router = APIRouter(tags=["datasets"], prefix="/datasets")
 
@@ -36,13 +38,23 @@ class Split(Strict):
 
 @router.get("")
 def list_datasets(
-    actor: Reader, services: ServicesDep, after: After = None, limit: Limit = 20
+    actor: Reader,
+    services: ServicesDep,
+    search: Annotated[str, Query(description="a part of their names", max_length=200)] = "",
+    after: After = None,
+    limit: Limit = 20,
 ) -> Page[DatasetSummary]:
     """Datasets by their newest versions, newest first; `after` is the last name."""
     data, has_more = dataset_pages.list_datasets(
-        services, actor.tenant_id, after=after, limit=limit
+        services, actor.tenant_id, search=search, after=after, limit=limit
     )
     return Page(data=data, has_more=has_more)
+
+
+@router.post("/samples", status_code=202)
+def import_samples(actor: DataEditor, services: ServicesDep) -> Page[JobView]:
+    """Import the sample that comes with the service: data to train on, and a held-out part."""
+    return Page(data=samples.import_samples(services, actor))
 
 
 @router.get("/{dataset}")
@@ -99,7 +111,13 @@ def list_rejected_rows(
 @router.get("/{dataset}/report")
 def get_dataset_report(dataset: Dataset, actor: Reader, services: ServicesDep) -> Page[Finding]:
     """What is suspicious: empty answers, duplicates, contradictions, outliers, lost characters."""
-    return Page(data=dataset_pages.report(services, actor.tenant_id, dataset))
+    return Page(data=dataset_reports.report(services, actor.tenant_id, dataset))
+
+
+@router.get("/{dataset}/lengths")
+def get_dataset_lengths(dataset: Dataset, actor: Reader, services: ServicesDep) -> Lengths:
+    """How long the examples are: a histogram in characters."""
+    return dataset_reports.lengths(services, actor.tenant_id, dataset)
 
 
 @router.get("/{dataset}/lineage")

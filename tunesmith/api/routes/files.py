@@ -7,10 +7,19 @@ from fastapi.responses import FileResponse
 
 from tunesmith.api.access import DataEditor, Reader, ServicesDep
 from tunesmith.api.paging import After, Limit, Page
-from tunesmith.service import files
+from tunesmith.data.peek import Peek
+from tunesmith.schema import Strict, setting
+from tunesmith.service import files, peeking
 from tunesmith.service.files import FileView
 
 router = APIRouter(tags=["files"], prefix="/files")
+
+
+class Reading(Strict):
+    """How to read a file."""
+
+    format: str | None = setting(None, "shape of the rows; recognised if left out", max_length=40)
+    mapping: dict[str, str] = setting({}, "columns of the file by field of the format")
 
 
 @router.post("", status_code=201)
@@ -45,6 +54,14 @@ def list_files(
 def get_file(file_id: str, actor: Reader, services: ServicesDep) -> FileView:
     """What is known of a file."""
     return files.find_file(services, actor.tenant_id, file_id)
+
+
+@router.post("/{file_id}/peek")
+def peek_file(file_id: str, body: Reading, actor: Reader, services: ServicesDep) -> Peek:
+    """The first rows, and what an import would make of them. Nothing is imported."""
+    return peeking.peek_file(
+        services, actor.tenant_id, file_id, format=body.format, mapping=body.mapping
+    )
 
 
 @router.get("/{file_id}/content", response_class=FileResponse)

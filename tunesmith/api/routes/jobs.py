@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query
 from tunesmith.api.access import Reader, Runner, ServicesDep
 from tunesmith.api.paging import After, Limit, Page
 from tunesmith.schema import Strict, setting
-from tunesmith.service import jobs, submitting
+from tunesmith.service import jobs, submitting, subscriptions
 from tunesmith.service.job_requests import JobOptions, JobRequest
 from tunesmith.service.job_views import JobView
 from tunesmith.store.tables import JobStatus
@@ -90,3 +90,21 @@ def move_job(job_id: str, body: Place, actor: Runner, services: ServicesDep) -> 
     return jobs.move_job(
         services, actor.tenant_id, job_id, before=body.before, priority=body.priority
     )
+
+
+@router.get("/{job_id}/channels")
+def list_job_channels(job_id: str, actor: Reader, services: ServicesDep) -> Page[str]:
+    """The ids of the channels that hear of a job."""
+    return Page(data=subscriptions.list_subscribed(services, actor.tenant_id, job_id))
+
+
+@router.put("/{job_id}/channels/{channel_id}", status_code=204)
+def subscribe_channel(job_id: str, channel_id: str, actor: Runner, services: ServicesDep) -> None:
+    """Let a channel hear of a job from now on."""
+    subscriptions.subscribe(services, actor.tenant_id, job_id, channel_id)
+
+
+@router.delete("/{job_id}/channels/{channel_id}", status_code=204)
+def unsubscribe_channel(job_id: str, channel_id: str, actor: Runner, services: ServicesDep) -> None:
+    """Let a channel hear no more of a job."""
+    subscriptions.unsubscribe(services, actor.tenant_id, job_id, channel_id)

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 
 from tunesmith.api.access import ModelEditor, Reader, ServicesDep
-from tunesmith.api.paging import After, Limit, Page
+from tunesmith.api.paging import After, AfterNumber, Limit, Page
 from tunesmith.schema import Name, Strict, setting
-from tunesmith.service import model_pages, models
+from tunesmith.service import alias_moves, model_archives, model_pages, models
+from tunesmith.service.alias_moves import AliasMoveView
 from tunesmith.service.model_pages import AliasView, ModelLineage, RegisteredModel
 
 router = APIRouter(tags=["models"])
@@ -29,6 +30,9 @@ class AliasTarget(Strict):
     """Where an alias points."""
 
     model: str = setting(..., "a model's id, name or NAME@VERSION", min_length=1, max_length=200)
+    instead_of: str | None = setting(
+        None, "refused unless it points to this one now", min_length=1, max_length=200
+    )
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def get_model_lineage(model_id: str, actor: Reader, services: ServicesDep) -> Mo
 )
 def export_model(model_id: str, actor: ModelEditor, services: ServicesDep) -> StreamingResponse:
     """All files of a model, with the manifest that holds their hashes, as a tar file."""
-    name, chunks = model_pages.archive(services, actor.tenant_id, model_id)
+    name, chunks = model_archives.archive(services, actor.tenant_id, model_id)
     return StreamingResponse(
         chunks,
         media_type="application/x-tar",
@@ -131,10 +135,27 @@ def set_alias(
     alias: AliasName, body: AliasTarget, actor: ModelEditor, services: ServicesDep
 ) -> AliasView:
     """Let an alias point to a model; it is made if it is new."""
-    return model_pages.set_alias(services, actor.tenant_id, alias, model=body.model)
+    return model_pages.set_alias(
+        services, actor, alias, model=body.model, instead_of=body.instead_of
+    )
 
 
 @router.delete("/aliases/{alias}", status_code=204)
 def delete_alias(alias: AliasName, actor: ModelEditor, services: ServicesDep) -> None:
-    """Forget an alias; the model stays."""
-    model_pages.delete_alias(services, actor.tenant_id, alias)
+    """Forget an alias; the model stays, and so does the alias's history."""
+    model_pages.delete_alias(services, actor, alias)
+
+
+@router.get("/aliases/{alias}/history")
+def list_alias_moves(
+    alias: AliasName,
+    actor: Reader,
+    services: ServicesDep,
+    after: AfterNumber = 0,
+    limit: Limit = 20,
+) -> Page[AliasMoveView]:
+    """Who let an alias point where, newest first; it outlives the alias."""
+    data, has_more = alias_moves.list_moves(
+        services, actor.tenant_id, alias, after=after, limit=limit
+    )
+    return Page(data=data, has_more=has_more)

@@ -5,14 +5,18 @@ A run is begun, extended and steered as a job (`/jobs`); its id is the job's.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from tunesmith.api.access import Reader, Runner, ServicesDep
+from tunesmith.api.access import ModelEditor, Reader, Runner, ServicesDep
 from tunesmith.api.paging import After, Limit, Page
 from tunesmith.api.streaming import EVENT_STREAM, stream
-from tunesmith.service import jobs, run_pages
-from tunesmith.service.run_pages import CheckpointView, RunDetail, RunSummary
+from tunesmith.schema import Name, Strict, setting
+from tunesmith.service import checkpoints, jobs, promotion, run_differences, run_pages
+from tunesmith.service.checkpoints import CheckpointView
+from tunesmith.service.model_pages import RegisteredModel
+from tunesmith.service.run_differences import RunDifference
+from tunesmith.service.run_pages import RunDetail, RunSummary
 from tunesmith.service.streams import Position, read_log, read_news
 from tunesmith.store.tables import JobStatus
 
@@ -26,6 +30,13 @@ LastEventId = Annotated[
 LastByte = Annotated[
     int, Header(alias="last-event-id", description="the last id seen", ge=0, le=2**53)
 ]
+StepNumber = Annotated[int, Path(description="the checkpoint's step", ge=0, le=2**53)]
+
+
+class CheckpointName(Strict):
+    """What a checkpoint is called as a model."""
+
+    name: Name | None = setting(None, "the model's name; the run's if left out")
 
 
 @router.get("")
@@ -36,15 +47,39 @@ def list_runs(
         list[JobStatus], Query(description="only in these states", max_length=20)
     ] = [],  # noqa: B006  (FastAPI copies it)
     name: Annotated[str | None, Query(description="only of this name", max_length=200)] = None,
+    text: Annotated[str, Query(description="a part of the name", max_length=200)] = "",
+    created_by: Annotated[str | None, Query(description="an e-mail", max_length=320)] = None,
+    model: Annotated[str | None, Query(description="only from this base", max_length=200)] = None,
+    method: Annotated[str | None, Query(description="only by this method", max_length=40)] = None,
+    dataset: Annotated[str | None, Query(description="only on this data", max_length=200)] = None,
     after: After = None,
     limit: Limit = 20,
 ) -> Page[RunSummary]:
     """Runs, newest first; `after` is the last id."""
-    matching = jobs.JobFilter(kinds=["train"], statuses=status, name=name)
+    matching = jobs.JobFilter(
+        kinds=["train"],
+        statuses=status,
+        name=name,
+        text=text,
+        created_by=created_by,
+        model=model,
+        method=method,
+        dataset=dataset,
+    )
     data, has_more = run_pages.list_runs(
         services, actor.tenant_id, matching=matching, after=after, limit=limit
     )
     return Page(data=data, has_more=has_more)
+
+
+@router.get("/differences")
+def get_run_differences(
+    actor: Reader,
+    services: ServicesDep,
+    run: Annotated[list[str], Query(description="ids of runs", max_length=8)] = [],  # noqa: B006
+) -> list[RunDifference]:
+    """In which settings and results runs differ."""
+    return run_differences.find_differences(services, actor.tenant_id, run)
 
 
 @router.get("/{run_id}")
@@ -61,7 +96,27 @@ def get_run(
 @router.get("/{run_id}/checkpoints")
 def list_run_checkpoints(run_id: str, actor: Reader, services: ServicesDep) -> Page[CheckpointView]:
     """Checkpoints that are complete, newest first."""
-    return Page(data=run_pages.list_checkpoints(services, actor.tenant_id, run_id))
+    return Page(data=checkpoints.list_checkpoints(services, actor.tenant_id, run_id))
+
+
+@router.post("/{run_id}/checkpoints/{step}/register", status_code=201)
+def register_checkpoint(
+    run_id: str, step: StepNumber, body: CheckpointName, actor: ModelEditor, services: ServicesDep
+) -> RegisteredModel:
+    """Make a checkpoint a version of a model, that can be named, compared and deployed."""
+    return promotion.register_checkpoint(services, actor, run_id, step, name=body.name)
+
+
+@router.post("/{run_id}/checkpoints/{step}/pin", status_code=204)
+def pin_checkpoint(run_id: str, step: StepNumber, actor: Runner, services: ServicesDep) -> None:
+    """Keep a checkpoint, whatever `checkpoint.keep` says. Not found if it is deleted already."""
+    checkpoints.pin_checkpoint(services, actor.tenant_id, run_id, step, pinned=True)
+
+
+@router.delete("/{run_id}/checkpoints/{step}/pin", status_code=204)
+def unpin_checkpoint(run_id: str, step: StepNumber, actor: Runner, services: ServicesDep) -> None:
+    """Keep a checkpoint only as long as `checkpoint.keep` says."""
+    checkpoints.pin_checkpoint(services, actor.tenant_id, run_id, step, pinned=False)
 
 
 @router.get(
