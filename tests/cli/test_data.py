@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tunesmith.cli import main
+from tunesmith.cli import main, show
 from tunesmith.store.home import open_home
 
 Run = Callable[..., str]
@@ -19,7 +19,7 @@ Run = Callable[..., str]
 def run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Run:
     """Runs a command in a folder of its own and returns what it printed; checks the exit code."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(show.console, "width", 200)
 
     def call(*words: object, exit_code: int = 0) -> str:
         monkeypatch.setattr("sys.argv", ["tunesmith", *map(str, words)])

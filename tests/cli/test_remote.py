@@ -2,11 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +14,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
-from tests.api.serving import BASE, OWNER, PASSWORD, Served, serving
-from tests.cli.command import Outcome, environment_for
+from tests.api.serving import BASE, OWNER, PASSWORD, TENANT, Served, serving
+from tests.cli.remotely import command, environment, remote
 from tests.service.receivers import web_receiver
+from tests.serving.adapters import make_adapter
 from tunesmith.service.config import ServiceConfig
 from tunesmith.service.services import open_services
 from tunesmith.store.home import Home
+from tunesmith.store.tables import Model, Tenant
 
 ROWS = [{"prompt": f"say {n}", "completion": f"the answer is {n}"} for n in range(24)]
 
@@ -35,29 +38,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert done.code == 0, done.err
         assert "24 of 24 rows" in done.out
         yield served
-
-
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "tunesmith.cli.main", *map(str, arguments)]
-
-
-def environment(served: Served) -> dict[str, str]:
-    """Somewhere else than on the server: a home of its own, of which nothing is needed."""
-    here = environment_for(served.home.parent / "elsewhere")
-    return here | {"TUNESMITH_SERVER": served.address, "TUNESMITH_KEY": served.key}
-
-
-def remote(served: Served, *arguments: str | Path, typed: str = "", **variables: str) -> Outcome:
-    done = subprocess.run(
-        command(*arguments),
-        input=typed,
-        capture_output=True,
-        text=True,
-        env=environment(served) | variables,
-        check=False,
-        timeout=110,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 def recipe(folder: Path, name: str, *, epochs: int) -> Path:
@@ -76,6 +56,10 @@ def test_datasets(served: Served, tmp_path: Path) -> None:
     assert {each["name"] for each in listed} == {"talks", "most", "rest"}
     shown = remote(served, "data", "show", "rest")
     assert "6 of 6 rows" in shown.out
+    mixed = remote(served, "data", "mix", "rest", "most", "--model", BASE, "--name", "mixed")
+    assert "general" in mixed.out, mixed.err
+    assert "mixed" in remote(served, "data", "show", "mixed").out
+    assert remote(served, "data", "delete", "mixed").code == 0
     differs = remote(served, "data", "diff", "talks", "most")
     assert "6 removed" in differs.out
     preview = remote(served, "data", "preview", "talks", "--limit", "1", "--json")
@@ -118,6 +102,68 @@ def test_a_run_from_plan_to_log(served: Served, tmp_path: Path) -> None:
     assert "run longer finished" in longer.out
 
 
+def test_an_alias_is_set_moved_and_removed(served: Served) -> None:
+    with served.services.database.transaction() as db:
+        tenant = db.scalars(select(Tenant).where(Tenant.name == TENANT)).one()
+        for version in (1, 2):
+            db.add(
+                Model(
+                    id=f"model-{version}",
+                    tenant_id=tenant.id,
+                    name="shop",
+                    version=version,
+                    kind="adapter",
+                    base=BASE,
+                    digest="",
+                    folder="runs/none/result",
+                    created_at=served.services.clock(),
+                )
+            )
+    assert remote(served, "aliases", "set", "prod", "shop@1").code == 0
+    moved = remote(served, "aliases", "set", "prod", "shop", "--instead-of", "shop@1")
+    assert moved.out == "prod points to shop@2\n"
+    again = remote(served, "aliases", "set", "prod", "shop", "--instead-of", "shop@1")
+    assert "does not point to shop@1 any more" in again.err
+    assert "shop@2" in remote(served, "aliases", "list").out
+    assert remote(served, "aliases", "remove", "prod").code == 0
+    history = json.loads(remote(served, "aliases", "history", "prod", "--json").out)
+    assert [(each["from_model"], each["to_model"]) for each in history] == [
+        ("shop@2", None),
+        ("shop@1", "shop@2"),
+        (None, "shop@1"),
+    ]
+
+
+def test_a_model_made_elsewhere_is_imported_exported_and_deleted(
+    served: Served, tmp_path: Path
+) -> None:
+    base = served.services.installation.models / BASE
+    made_there = make_adapter(base, tmp_path / "made", kind="lora", seed=1)
+    config = json.loads((made_there / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = "their/base"
+    (made_there / "adapter_config.json").write_text(json.dumps(config))
+    archive = shutil.make_archive(str(tmp_path / "made"), "zip", tmp_path / "made")
+    refused = remote(served, "registry", "import", archive, "--name", "guest")
+    assert (refused.code, "which is not here" in refused.err) == (2, True)
+    done = remote(served, "registry", "import", archive, "--name", "guest", "--base", BASE)
+    assert done.code == 0, done.err
+    assert "1 files of the archive are left out: README.md" in done.out
+    [made] = [
+        each
+        for each in json.loads(remote(served, "registry", "list", "--json").out)
+        if each["name"] == "guest"
+    ]
+    assert (made["version"], made["kind"], made["base"], made["run"]) == (1, "adapter", BASE, None)
+    assert f"guest@1 is here (adapter, {BASE}): {made['id']}" in done.out
+    exported = tmp_path / "guest.tar"
+    assert remote(served, "registry", "export", made["id"], exported).code == 0
+    again = remote(served, "registry", "import", exported, "--name", "guest", "--json")
+    assert json.loads(again.out)["digest"] == made["digest"]
+    assert json.loads(again.out)["version"] == 2
+    assert remote(served, "registry", "delete", made["id"]).code == 0
+    assert made["id"] not in remote(served, "registry", "list").out
+
+
 def test_who_stops_watching_stops_nothing(served: Served, tmp_path: Path) -> None:
     path = recipe(tmp_path, "long", epochs=50)
     watching = start(served, "train", path)
@@ -132,6 +178,14 @@ def test_who_stops_watching_stops_nothing(served: Served, tmp_path: Path) -> Non
     assert paused.code == 0, paused.err
     followed = remote(served, "runs", "follow", "long")
     assert "run long is paused" in followed.out
+    shown = json.loads(remote(served, "runs", "show", "long", "--json").out)
+    steps = [str(step) for step in shown["checkpoints"]]
+    step = steps[-1]
+    assert "is pinned" in remote(served, "runs", "pin", "long", step).out
+    assert f"{step} (pinned)" in remote(served, "runs", "show", "long").out
+    assert "is no longer pinned" in remote(served, "runs", "pin", "long", step, "--off").out
+    refused = remote(served, "runs", "pin", "long", "999999")
+    assert f"there are: {', '.join(steps)}" in refused.err
     resumed = start(served, "runs", "resume", "long")
     wait_for(served, "long", lambda job: job["status"] != "paused")
     assert remote(served, "runs", "cancel", "long").code == 0
@@ -182,8 +236,15 @@ def wait_for(served: Served, name: str, holds: Callable[[dict[str, Any]], bool])
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("chat", BASE), "chat works on this machine only"),
-        (("data", "mix", "talks", "talks"), "a server mixes data in training only"),
+        (("serve", BASE), "serve works on this machine only"),
+        (("evaluate", BASE, "--harness", "."), "--harness works on this machine only"),
+        (("compare", BASE), "give either --prompts FILE or --dataset NAME"),
+        (("deployments", "add", "nothing"), "there is no model 'nothing'"),
+        (("deployments", "stop", "nothing"), "there is no deployment of 'nothing'"),
+        (("prompts", "show", "nothing"), "there is no prompt 'nothing'"),
+        (("chat", BASE, "--character", "nobody"), "there is no character 'nobody'"),
+        (("registry", "add", "talks"), "'talks' is no checkpoint"),
+        (("data", "mix", "talks", "nothing", "--model", BASE), "there is no dataset 'nothing'"),
         (("data", "import", "not-there.jsonl", "--name", "x"), "there is no file not-there.jsonl"),
         (("data", "show", "nothing"), "there is no dataset 'nothing'"),
         (("runs", "follow", "nothing"), "there is no job nothing"),

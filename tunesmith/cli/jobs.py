@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The queue of a server: list, show, move.", no_args_is_help=True)
+app = typer.Typer(help="The queue of a server: list, show, move, cancel.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Job = Annotated[str, typer.Argument(help="A job's id, or a run's name.")]
@@ -83,3 +83,14 @@ def move(
     place = {"before": other, "priority": priority}
     view = workspace.steer(workspace.find_run(job).id, "move", place)
     show.say(f"{view.kind} {view.name} has place {view.position} of the queue")
+
+
+@app.command()
+def cancel(job: Job) -> None:
+    """End a job of any kind; what it has written so far is not published."""
+    from tunesmith.cli import show
+    from tunesmith.cli.remote.connecting import connect
+
+    workspace = connect()
+    view = workspace.steer(workspace.find_run(job).id, "cancel")
+    show.say(f"{view.kind} {view.name} {'is being cancelled' if view.wish else 'is cancelled'}")

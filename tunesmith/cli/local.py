@@ -2,22 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tunesmith.cli import show
 from tunesmith.cli.progress import job_progress
 from tunesmith.cli.training import cross_validate, go_on, preflight, take_up
-from tunesmith.cli.workspace import ImportWish, TrainWish
+from tunesmith.cli.workspace import ChatWish, ImportWish, TrainWish
 from tunesmith.data.preview import ExampleView
 from tunesmith.errors import RecipeInvalid
-from tunesmith.service import dataset_versions, datasets, folds, models, runs
+from tunesmith.service import (
+    answers,
+    dataset_versions,
+    datasets,
+    folds,
+    local_comparisons,
+    models,
+    run_views,
+    runs,
+)
+from tunesmith.service.answers import ChatSession
 from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
 from tunesmith.service.datasets import DatasetReport, DatasetView
+from tunesmith.service.local_comparisons import (
+    CompareWish,
+    EvaluateWish,
+    KeptComparison,
+    KeptEvaluation,
+)
 from tunesmith.service.models import InspectionView, ModelView
-from tunesmith.service.runs import RunDetails, RunView
+from tunesmith.service.run_views import RunDetails, RunView
 from tunesmith.store.home import Home
 from tunesmith.training.config import TrainConfig
+from tunesmith.training.job import CHECKPOINTS
+from tunesmith.training.pins import set_pin
 
 
 @dataclass(frozen=True)
@@ -128,11 +146,15 @@ class LocalWorkspace:
 
     def list_runs(self) -> list[RunView]:
         """Runs, newest first."""
-        return runs.list_runs(self.home)
+        return run_views.list_runs(self.home)
 
     def show_run(self, run: str) -> RunDetails:
         """A run in full."""
-        return runs.show_run(runs.find_run(self.home, run))
+        return run_views.show_run(runs.find_run(self.home, run))
+
+    def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:
+        """Keep a checkpoint of a run whatever its recipe says, or no longer."""
+        set_pin(runs.find_run(self.home, run) / CHECKPOINTS, step, pinned=pinned)
 
     def resume_run(self, run: str, recipe: Path | None, overrides: list[str]) -> None:
         """Go on with a run in this process, showing progress."""
@@ -148,3 +170,39 @@ class LocalWorkspace:
         plan = preflight(self.home, job)
         show.say(f"continuing after step {job.origin.step if job.origin else 0}")
         go_on(runs.create_run(self.home, job), plan=plan)
+
+    # --- asking models -----------------------------------------------------------------------
+
+    def compare(self, wish: CompareWish) -> KeptComparison:
+        """Ask several models the same in this process, showing progress."""
+        with job_progress("comparing") as listener:
+            return local_comparisons.compare(
+                self.home, wish, now=datetime.now(UTC), listener=listener, say=show.note
+            )
+
+    def evaluate(self, wish: EvaluateWish) -> KeptEvaluation:
+        """Measure models in this process, showing progress."""
+        with job_progress("evaluating") as listener:
+            return local_comparisons.evaluate(
+                self.home, wish, now=datetime.now(UTC), listener=listener, say=show.note
+            )
+
+    def open_chat(self, wish: ChatWish) -> ChatSession:
+        """Load a model and begin to talk to it.
+
+        Raises:
+            RecipeInvalid: a character is wanted, which only a server keeps.
+        """
+        if wish.character is not None:
+            raise RecipeInvalid(
+                "--character needs a server, which keeps them",
+                hint="tunesmith --server URL chat ..., or say with --system who it is",
+            )
+        return answers.open_chat(
+            self.home,
+            wish.model,
+            system=wish.system,
+            max_tokens=answers.MAX_TOKENS if wish.max_tokens is None else wish.max_tokens,
+            temperature=wish.temperature or 0.0,
+            say=show.note,
+        )

@@ -8,14 +8,22 @@ import typer
 
 from tunesmith import __version__
 from tunesmith.cli import (
+    aliases,
+    backup,
     channels,
     chat,
+    compare,
     data,
+    deployments,
     jobs,
     keys,
+    library,
     login,
     models,
+    registry,
+    requests,
     runs,
+    serve,
     server,
     train,
 )
@@ -31,17 +39,26 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
+app.add_typer(registry.app, name="registry")
+app.add_typer(aliases.app, name="aliases")
+app.add_typer(deployments.app, name="deployments")
+app.add_typer(requests.app, name="requests")
+app.add_typer(library.characters, name="characters")
+app.add_typer(library.prompts, name="prompts")
 app.add_typer(runs.app, name="runs")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(channels.app, name="channels")
 app.command("train")(train.train)
 app.command("chat")(chat.chat)
-app.command("compare")(chat.compare)
-app.command("evaluate")(chat.evaluate)
+app.command("compare")(compare.compare)
+app.command("evaluate")(compare.evaluate)
+app.command("serve")(serve.serve)
 app.command("up")(server.up)
 app.command("server")(server.server)
 app.command("worker")(server.worker)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("setup")(login.setup)
 app.command("login")(login.login)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from tunesmith.cli.show import console, duration, say, warn
+from tunesmith.cli.show import console, duration, one_line, say, warn
 from tunesmith.events import (
     CheckpointSaved,
     Emit,
@@ -16,6 +16,7 @@ from tunesmith.events import (
     Progressed,
     RunPaused,
     RunStarted,
+    Sampled,
     StepDone,
     Warned,
 )
@@ -47,6 +48,8 @@ class TrainingProgress:
                 say(
                     f"  step {step}: validation loss {loss:.4f}, next-token accuracy {accuracy:.1%}"
                 )
+            case Sampled(step=step, prompt=prompt, answer=answer):
+                say(f"  step {step}: {one_line(prompt)} → {one_line(answer)}")
             case CheckpointSaved(step=step) if self._bar is None:
                 say(f"  step {step}: checkpoint saved")
             case RunPaused(step=step) if step is not None:
@@ -118,20 +121,20 @@ def counted_progress(description: str) -> Generator[Callable[[int, int | None], 
 
 @contextmanager
 def job_progress(description: str) -> Generator[Emit]:
-    """A listener that shows, on a terminal, which phase work is in and how far."""
-    if not console.is_terminal:
-        yield lambda event: None
-        return
+    """A listener that shows warnings and, on a terminal, which phase work is in and how far."""
     columns = (
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[count]}"),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    shows = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shows) as bar:
         task = bar.add_task(description, total=None, count="")
 
         def listener(event: Event) -> None:
             match event:
+                case Warned(message=message):
+                    warn(message)
                 case PhaseStarted(phase=phase, detail=detail):
                     words = f"{phase} {detail}".rstrip()
                     bar.reset(task, description=words, total=None, count="")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tunesmith.service.runs import RunDetails
+    from tunesmith.service.run_views import RunDetails
 
 app = typer.Typer(
     help="Runs: list, show, resume, extend; on a server also pause, cancel, follow.",
@@ -78,7 +78,7 @@ def _print_details(details: "RunDetails") -> None:
         ("tokens/s", f"{details.tokens_per_second:,.0f}"),
         ("base", _with_digest(view.base, details.lineage.get("base"))),
         ("data", ", ".join(details.lineage["train"])),
-        ("checkpoints", ", ".join(str(step) for step in details.checkpoints) or "none"),
+        ("checkpoints", ", ".join(_checkpoints(details)) or "none"),
         ("result", view.result or "not yet"),
     ]
     if view.folder:
@@ -88,6 +88,13 @@ def _print_details(details: "RunDetails") -> None:
         show.say("\nloss by step")
         for line in show.curve(details.losses):
             show.say(line)
+    if details.samples:
+        show.say("\nanswers by step")
+        for prompt in dict.fromkeys(sample.prompt for sample in details.samples):
+            show.say(f"  {show.one_line(prompt)}")
+            for sample in details.samples:
+                if sample.prompt == prompt:
+                    show.say(f"  {sample.step:8} {show.one_line(sample.answer)}")
     if view.status in ("interrupted", "paused", "failed"):
         show.say(f"\nnext: tunesmith runs resume {view.name}")
 
@@ -121,6 +128,20 @@ def extend(
     from tunesmith.cli.workspace import open_workspace
 
     open_workspace().extend_run(run, epochs=epochs, name=name)
+
+
+@app.command()
+def pin(
+    run: Run,
+    step: Annotated[int, typer.Argument(help="The checkpoint's step.", min=0)],
+    off: Annotated[bool, typer.Option("--off", help="Let go of it again.")] = False,
+) -> None:
+    """Keep a checkpoint, whatever the recipe's checkpoint.keep says; the run may be at work."""
+    from tunesmith.cli import show
+    from tunesmith.cli.workspace import open_workspace
+
+    open_workspace().pin_checkpoint(run, step, pinned=not off)
+    show.say(f"checkpoint {step} of run {run} {'is no longer pinned' if off else 'is pinned'}")
 
 
 @app.command()
@@ -161,6 +182,11 @@ def logs(
     from tunesmith.cli.remote.connecting import connect
 
     connect().print_log(run, follow=follow)
+
+
+def _checkpoints(details: "RunDetails") -> list[str]:
+    pinned = set(details.pinned)
+    return [f"{step} (pinned)" if step in pinned else str(step) for step in details.checkpoints]
 
 
 def _with_digest(what: str, digest: str | None) -> str:

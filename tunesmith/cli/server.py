@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tunesmith.cli.loading import loading
+
 if TYPE_CHECKING:
     from tunesmith.service.services import Services
 
@@ -25,15 +27,17 @@ Tethered = Annotated[
 
 def up(config: Config = None, host: Host = None, port: Port = None) -> None:
     """Start the service on this machine: API, console and one worker."""
-    from tunesmith.api.server import serve
+    with loading():
+        from tunesmith.api.server import serve
+        from tunesmith.console.routes import ROUTERS
 
-    services = _open(config, host=host, port=port)
+        services = _open(config, host=host, port=port)
     _print_welcome(services)
     stopping = threading.Event()
     worker = threading.Thread(target=_keep_worker, args=(config, stopping), daemon=True)
     worker.start()
     try:
-        serve(services)
+        serve(services, pages=ROUTERS)
     finally:
         stopping.set()
         worker.join()
@@ -41,11 +45,13 @@ def up(config: Config = None, host: Host = None, port: Port = None) -> None:
 
 def server(config: Config = None, host: Host = None, port: Port = None) -> None:
     """Start API and console without a worker."""
-    from tunesmith.api.server import serve
+    with loading():
+        from tunesmith.api.server import serve
+        from tunesmith.console.routes import ROUTERS
 
-    services = _open(config, host=host, port=port)
+        services = _open(config, host=host, port=port)
     _print_welcome(services)
-    serve(services)
+    serve(services, pages=ROUTERS)
 
 
 def worker(config: Config = None, tethered: Tethered = False) -> None:
@@ -55,12 +61,19 @@ def worker(config: Config = None, tethered: Tethered = False) -> None:
     """
     from tunesmith.backends.local import LocalBackend
     from tunesmith.cli.stopping import stop_requested
-    from tunesmith.service.worker import WorkerLoop, machine_size
+    from tunesmith.service.budget import Budget
+    from tunesmith.service.keeper import Keeper, keeping
+    from tunesmith.service.worker import WorkerLoop, inference_share, machine_size
 
     services = _open(config)
     with stop_requested(tethered=tethered) as should_stop:
         backend = LocalBackend(pass_on=services.config.job_environment)
-        WorkerLoop(services, backend, machine_size(services)).run(should_stop)
+        size = machine_size(services)
+        loop = WorkerLoop(services, backend, size, inference_bytes=inference_share(services, size))
+        budget = Budget(loop.id, loop.inference_bytes)
+        loop.engine_bytes = lambda: budget.held
+        with keeping(Keeper(services, backend, budget, num_cores=size.num_cores)):
+            loop.run(should_stop)
 
 
 def _open(config: Path | None, *, host: str | None = None, port: int | None = None) -> "Services":
@@ -80,6 +93,7 @@ def _open(config: Path | None, *, host: str | None = None, port: int | None = No
 def _print_welcome(services: "Services") -> None:
     from tunesmith.api.server import address, check_exposure
     from tunesmith.cli import show
+    from tunesmith.console.assets import libraries_are_here
     from tunesmith.service.people import ensure_setup_secret, setup_secret_file
 
     check_exposure(services.config)
@@ -87,6 +101,8 @@ def _print_welcome(services: "Services") -> None:
     if ensure_setup_secret(services) is not None:
         path = setup_secret_file(services.installation)
         rows.append(("first owner", f"make one with the one-time secret in {path}"))
+    if not libraries_are_here():
+        rows.append(("console", "not fetched yet: run `make console` in the clone"))
     show.figures(rows, title="Tunesmith is starting")
 
 

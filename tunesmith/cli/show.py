@@ -77,6 +77,13 @@ def size(num_bytes: float) -> str:
     return f"{num_bytes:.1f} TB"
 
 
+def one_line(text: str, *, most: int = 100) -> str:
+    """A text in one line, cut after `most` characters, without what would steer a terminal."""
+    shown = "".join(each if each.isprintable() else " " for each in text)
+    line = " ".join(shown.split())
+    return line if len(line) <= most else f"{line[:most]}…"
+
+
 def duration(seconds: float) -> str:
     """Seconds as h:mm:ss or m:ss."""
     minutes, rest = divmod(round(seconds), 60)

@@ -12,6 +12,17 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Change one setting: --set training.epochs=2. May be repeated."),
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Settings by goal or task, such as nl2json; a recipe's own hold."),
+    ] = None,
+    need: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Save as it is needed: plenty-of-disk, stops-often, look-back; or none of these. "
+            "May be repeated; a recipe's own checkpoint settings hold."
+        ),
+    ] = None,
     start_from: Annotated[
         str | None, typer.Option("--from", help="Begin with the weights of RUN or RUN@STEP.")
     ] = None,
@@ -57,6 +68,7 @@ def train(
     from tunesmith.service import runs
 
     allowed = [] if allow is None else [f"data.max_damaged_percent={allow}"]
-    config = runs.load_recipe(recipe, [*(overrides or []), *allowed])
+    settings = [*(overrides or []), *allowed]
+    config = runs.load_recipe(recipe, settings, preset=preset, needs=need or [])
     wish = TrainWish(start_from, reuse, plan_only, as_json, folds, notify or [])
     open_workspace().train(config, wish)

@@ -7,7 +7,7 @@ from tunesmith.cli import show
 from tunesmith.cli.preflight import print_preflight
 from tunesmith.cli.progress import job_progress, training_progress
 from tunesmith.errors import Stopped
-from tunesmith.service import engine, folds, runs
+from tunesmith.service import engine, folds, run_views, runs
 from tunesmith.store.home import Home
 from tunesmith.training.job import TrainJob
 
@@ -30,7 +30,7 @@ def preflight(home: Home, job: TrainJob, *, as_json: bool = False) -> "TrainingP
 
 def take_up(folder: Path) -> Path:
     """A run that computes what is asked for: take it as it is, or bring it to its end."""
-    view = runs.view_run(folder)
+    view = run_views.view_run(folder)
     finished = view.status == "finished"
     begun = "reusing" if finished else "going on with"
     show.say(f"{begun} run {view.name} ({view.id}): same recipe, data and base model")
@@ -56,7 +56,7 @@ def go_on(folder: Path, *, plan: "TrainingPlan | None" = None) -> None:
     except Stopped as stopped:
         stopped.hint = f"tunesmith runs resume {name}"
         raise
-    view = runs.view_run(folder)
+    view = run_views.view_run(folder)
     rows = [("result", str(view.result)), ("final loss", f"{view.loss:.4f}")]
     if view.validation_loss is not None:
         rows.append(("validation loss", f"{view.validation_loss:.4f}"))

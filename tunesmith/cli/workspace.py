@@ -4,11 +4,12 @@
 what it got and need not know.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from tunesmith.cli.loading import loading
 from tunesmith.cli.remote.credentials import chosen_server, find_credentials
 from tunesmith.data.deduplicate import Deduplicate
 from tunesmith.errors import RecipeInvalid
@@ -18,8 +19,14 @@ if TYPE_CHECKING:
     from tunesmith.data.preview import ExampleView
     from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
     from tunesmith.service.datasets import DatasetReport, DatasetView
+    from tunesmith.service.local_comparisons import (
+        CompareWish,
+        EvaluateWish,
+        KeptComparison,
+        KeptEvaluation,
+    )
     from tunesmith.service.models import InspectionView, ModelView
-    from tunesmith.service.runs import RunDetails, RunView
+    from tunesmith.service.run_views import RunDetails, RunView
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,34 @@ class TrainWish:
     as_json: bool
     folds: int | None
     notify: list[str]
+
+
+@dataclass(frozen=True)
+class ChatWish:
+    """A model to talk to; `system` and `character` say who it is to be."""
+
+    model: str
+    system: str | None
+    character: str | None
+    max_tokens: int | None
+    temperature: float | None
+
+
+class Chat(Protocol):
+    """A conversation with one model."""
+
+    @property
+    def greeting(self) -> str:
+        """What the other side says first; mostly nothing."""
+        ...
+
+    def ask(self, prompt: str, *, on_text: Callable[[str], None]) -> str:
+        """Say something; the answer is passed on as it comes, and remembered."""
+        ...
+
+    def forget(self) -> None:
+        """Start a new conversation."""
+        ...
 
 
 class Workspace(Protocol):
@@ -125,6 +160,10 @@ class Workspace(Protocol):
         """A run in full."""
         ...
 
+    def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:
+        """Keep a checkpoint of a run whatever its recipe says, or no longer."""
+        ...
+
     def resume_run(self, run: str, recipe: Path | None, overrides: list[str]) -> None:
         """Go on with a run, showing progress."""
         ...
@@ -133,12 +172,25 @@ class Workspace(Protocol):
         """Train a finished run for more epochs, showing progress."""
         ...
 
+    def compare(self, wish: "CompareWish") -> "KeptComparison":
+        """Ask several models the same, showing progress."""
+        ...
+
+    def evaluate(self, wish: "EvaluateWish") -> "KeptEvaluation":
+        """Measure models, showing progress."""
+        ...
+
+    def open_chat(self, wish: ChatWish) -> Chat:
+        """Begin to talk to a model."""
+        ...
+
 
 def open_workspace() -> Workspace:
     """The server that was chosen, or this machine's home."""
     if chosen_server() is not None:
-        from tunesmith.cli.remote.server import Server
-        from tunesmith.cli.remote.workspace import RemoteWorkspace
+        with loading():
+            from tunesmith.cli.remote.server import Server
+            from tunesmith.cli.remote.workspace import RemoteWorkspace
 
         return RemoteWorkspace(Server(find_credentials()))
     from tunesmith.cli.local import LocalWorkspace

@@ -1,11 +1,12 @@
 """Following a job on a server: the same bars as for work on this machine."""
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Collection, Mapping
 
 from tunesmith.cli import show
 from tunesmith.cli.progress import job_progress, training_progress
 from tunesmith.cli.remote.server import Server, StreamEvent, rebuilt
-from tunesmith.errors import RunFailed, Stopped
+from tunesmith.errors import Reason, RunFailed, Stopped, UserError
 from tunesmith.events import (
     CheckpointSaved,
     Evaluated,
@@ -14,9 +15,11 @@ from tunesmith.events import (
     Progressed,
     RunPaused,
     RunStarted,
+    Sampled,
     StepDone,
     Warned,
 )
+from tunesmith.service.job_requests import JobOptions, JobRequest
 from tunesmith.service.job_views import JobView
 
 # What progress is made of; a server keeps to itself where its artifacts lie.
@@ -28,18 +31,33 @@ _EVENTS: Mapping[str, type[Event]] = {
         RunStarted,
         StepDone,
         Evaluated,
+        Sampled,
         CheckpointSaved,
         Warned,
         RunPaused,
     )
 }
 
+_TO_MEND: Collection[Reason] = ("data", "recipe", "model")  # by whoever asked, as on this machine
+
+
+def submit(server: Server, request: JobRequest, options: JobOptions | None = None) -> JobView:
+    """Queue a job."""
+    body = {
+        "job": request.model_dump(mode="json", exclude_unset=True) | {"kind": request.kind},
+        "options": (options or JobOptions()).model_dump(mode="json"),
+    }
+    # Should the line drop before the answer, a second try finds the first one's job.
+    key = {"idempotency-key": secrets.token_hex(16)}
+    return server.view(JobView, "POST", "/jobs", json=body, headers=key)
+
 
 def follow(server: Server, job: JobView) -> JobView:
     """Show how `job` goes until it ends or pauses; return it as it is then.
 
     Raises:
-        RunFailed: it failed or was cancelled.
+        UserError: it failed for what it was given.
+        RunFailed: it failed otherwise, or was cancelled.
         Stopped: Ctrl-C; the job goes on.
     """
     progress = training_progress() if job.kind == "train" else job_progress(job.kind)
@@ -60,8 +78,9 @@ def follow(server: Server, job: JobView) -> JobView:
         ) from None
     job = _now(server, job)
     if job.status in ("failed", "cancelled"):
-        error = job.error or {"message": "it was cancelled", "hint": ""}
-        raise RunFailed(f"{job.kind} {job.name}: {error['message']}", hint=error["hint"])
+        error = job.error or {"message": "it was cancelled", "hint": "", "reason": "stopped"}
+        kind = UserError if error["reason"] in _TO_MEND else RunFailed
+        raise kind(f"{job.kind} {job.name}: {error['message']}", hint=error["hint"])
     return job
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -102,6 +102,27 @@ class Server:
         finally:
             partial.unlink(missing_ok=True)
 
+    def chat(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The pieces of a model's answer as they come, as OpenAI's API shapes them.
+
+        Raises:
+            Unavailable: the model ended on the way, or the line dropped.
+        """
+        url = f"{self.address}/v1/chat/completions"
+        try:
+            with self._client.stream("POST", url, json=request) as answer:
+                _check(answer)
+                for line in answer.iter_lines():
+                    data = line.removeprefix("data: ")
+                    if data == line or data == "[DONE]":
+                        continue
+                    chunk = json.loads(data)
+                    if "error" in chunk:
+                        raise Unavailable(chunk["error"]["message"], hint="ask again")
+                    yield chunk
+        except httpx2.TransportError as error:
+            raise self._lost(error) from error
+
     def events(
         self, path: str, *, say: Callable[[str], None], until_quiet_seconds: float | None = None
     ) -> Iterator[StreamEvent]:
@@ -160,7 +181,8 @@ def _check(answer: httpx2.Response) -> None:
     answer.read()
     try:
         body = answer.json()
-        message, hint, code = body["message"], body["hint"], body["code"]
+        body = body.get("error", body)  # so under /v1, where the sentence holds the hint
+        message, hint, code = body["message"], body.get("hint", ""), body["code"]
     except (ValueError, KeyError, TypeError):
         raise Unavailable(f"the server answered {answer.status_code}") from None
     name = "".join(word.capitalize() for word in str(code).split("_"))

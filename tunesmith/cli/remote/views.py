@@ -3,7 +3,7 @@
 from tunesmith.service.dataset_pages import DatasetSummary
 from tunesmith.service.datasets import DatasetView
 from tunesmith.service.run_pages import RunSummary
-from tunesmith.service.runs import RunView
+from tunesmith.service.run_views import RunView
 
 
 def dataset_view(found: DatasetSummary, *, existed: bool = True) -> DatasetView:

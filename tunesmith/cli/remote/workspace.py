@@ -1,8 +1,7 @@
 """Commands on a server: uploads, jobs that are followed, and views rebuilt from its answers."""
 
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,16 +11,20 @@ from pydantic import TypeAdapter
 from tunesmith.cli import show
 from tunesmith.cli.preflight import print_preflight
 from tunesmith.cli.progress import counted_progress
-from tunesmith.cli.remote.following import follow
+from tunesmith.cli.remote import measuring
+from tunesmith.cli.remote.chatting import RemoteChat
+from tunesmith.cli.remote.following import follow, submit
 from tunesmith.cli.remote.server import Server, rebuilt
 from tunesmith.cli.remote.views import dataset_view, run_view
-from tunesmith.cli.workspace import ImportWish, TrainWish
+from tunesmith.cli.workspace import ChatWish, ImportWish, TrainWish
 from tunesmith.data.dataset import LeftOut
+from tunesmith.data.mix import Share
 from tunesmith.data.preview import ExampleView
 from tunesmith.data.quality import Finding
 from tunesmith.errors import Conflict, NotFound, RecipeInvalid
 from tunesmith.service import engine
 from tunesmith.service.channels import ChannelView
+from tunesmith.service.checkpoints import CheckpointView
 from tunesmith.service.dataset_pages import DatasetDiff, DatasetLineage, DatasetSummary
 from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
 from tunesmith.service.datasets import (
@@ -35,15 +38,25 @@ from tunesmith.service.job_requests import (
     ImportRequest,
     JobOptions,
     JobRequest,
+    MixRequest,
     PreflightRequest,
     PreviewRequest,
     PullRequest,
+    RegisterRequest,
     TrainRequest,
 )
 from tunesmith.service.job_views import JobView
+from tunesmith.service.local_comparisons import (
+    CompareWish,
+    EvaluateWish,
+    KeptComparison,
+    KeptEvaluation,
+)
+from tunesmith.service.model_pages import RegisteredModel
 from tunesmith.service.models import InspectionView, ModelView
-from tunesmith.service.run_pages import CheckpointView, RunDetail, RunSummary
-from tunesmith.service.runs import RunDetails, RunView
+from tunesmith.service.registry import short_id
+from tunesmith.service.run_pages import RunDetail, RunSummary
+from tunesmith.service.run_views import RunDetails, RunView
 from tunesmith.training.config import TrainConfig
 
 _QUIET_SECONDS = 2.0  # a log that says nothing for so long has said all there is by now
@@ -131,14 +144,12 @@ class RemoteWorkspace:
         return [dataset_view(each) for each in rebuilt(list[DatasetSummary], made)]
 
     def mix(self, task: str, *, config: TrainConfig, name: str | None) -> MixView:
-        """A server mixes in training alone.
-
-        Raises:
-            RecipeInvalid: always.
-        """
-        raise RecipeInvalid(
-            "a server mixes data in training only", hint="set data.mix in the recipe"
-        )
+        """What mixing comes to, or the mix as a dataset."""
+        job = self._submit(MixRequest(dataset=task, recipe=config, name=name))
+        found = follow(self.server, job).value
+        made = None if name is None else self._dataset(name, existed=False)
+        task_share, general_share = (rebuilt(Share, found[part]) for part in ("task", "general"))
+        return MixView(found["ratio"], task_share, general_share, made)
 
     def export(self, dataset: str, into: Path, *, format: str, overwrite: bool) -> int:
         """Write a version as JSON Lines here; how many examples.
@@ -151,6 +162,19 @@ class RemoteWorkspace:
         self.server.download(f"/datasets/{quote(dataset)}/export", into, format=format)
         with into.open("rb") as file:
             return sum(1 for _ in file)
+
+    # --- models ------------------------------------------------------------------------------
+
+    def list_registered(self) -> list[RegisteredModel]:
+        """The models of the registry, newest first."""
+        return list(self.server.list(RegisteredModel, "/models"))
+
+    def import_model(self, archive: Path, *, name: str, base: str | None) -> RegisteredModel:
+        """Upload an archive and follow its checks; the model that it became."""
+        request = RegisterRequest(name=name, file=self._upload(archive), base=base)
+        done = follow(self.server, self._submit(request))
+        models = self.server.list(RegisteredModel, f"/models?name={quote(name)}")
+        return next(each for each in models if each.id.endswith(short_id(done.id)))
 
     # --- base models -------------------------------------------------------------------------
 
@@ -233,16 +257,24 @@ class RemoteWorkspace:
         """A run in full."""
         path = f"/runs/{self.find_run(run).id}"
         found = self.server.view(RunDetail, "GET", path)
-        checkpoints = self.server.call("GET", f"{path}/checkpoints")["data"]
+        page = self.server.call("GET", f"{path}/checkpoints")["data"]
+        checkpoints = rebuilt(list[CheckpointView], page)[::-1]
         return RunDetails(
-            view=run_view(found.run),
+            view=replace(run_view(found.run), result=", ".join(found.model_ids) or None),
             losses=[point.loss for point in found.curve],
             validations=[{"step": each.step, "loss": each.loss} for each in found.validations],
+            samples=found.samples,
             tokens_per_second=found.tokens_per_second,
-            checkpoints=[each.step for each in rebuilt(list[CheckpointView], checkpoints)][::-1],
+            checkpoints=[each.step for each in checkpoints],
+            pinned=[each.step for each in checkpoints if each.pinned],
             lineage={"train": list(found.pins.values())},
             recipe=found.recipe,
         )
+
+    def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:
+        """Keep a checkpoint of a run whatever its recipe says, or no longer."""
+        path = f"/runs/{self.find_run(run).id}/checkpoints/{step}/pin"
+        self.server.call("POST" if pinned else "DELETE", path)
 
     def resume_run(self, run: str, recipe: Path | None, overrides: list[str]) -> None:
         """Queue a run again and follow it.
@@ -260,6 +292,20 @@ class RemoteWorkspace:
         """Queue a run that goes on from a finished one, and follow it."""
         request = ExtendRequest(run=self.find_run(run).id, epochs=epochs, name=name)
         self._follow_run(self._submit(request))
+
+    # --- asking models -----------------------------------------------------------------------
+
+    def compare(self, wish: CompareWish) -> KeptComparison:
+        """The same prompts to several models of the server, as a job there."""
+        return measuring.compare(self.server, wish)
+
+    def evaluate(self, wish: EvaluateWish) -> KeptEvaluation:
+        """Figures of models of the server, as a job there."""
+        return measuring.evaluate(self.server, wish)
+
+    def open_chat(self, wish: ChatWish) -> RemoteChat:
+        """Talk to a model that the server has deployed."""
+        return RemoteChat(self.server, wish)
 
     # --- what only a server has --------------------------------------------------------------
 
@@ -299,10 +345,4 @@ class RemoteWorkspace:
             show.say(f"run {done.name} is {done.status}; tunesmith runs resume {done.name}")
 
     def _submit(self, request: JobRequest, options: JobOptions | None = None) -> JobView:
-        body = {
-            "job": request.model_dump(mode="json", exclude_unset=True) | {"kind": request.kind},
-            "options": (options or JobOptions()).model_dump(mode="json"),
-        }
-        # Should the line drop before the answer, a second try finds the first one's job.
-        key = {"idempotency-key": secrets.token_hex(16)}
-        return self.server.view(JobView, "POST", "/jobs", json=body, headers=key)
+        return submit(self.server, request, options)

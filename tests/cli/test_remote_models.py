@@ -1,0 +1,92 @@
+"""Models of a real server from a terminal elsewhere: deployed, talked to, compared, measured."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.deployed import make_and_register
+from tests.api.serving import BASE, Served, serving
+from tests.cli.remotely import remote
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("models")
+    with serving(folder, "server", "worker") as served:
+        make_and_register(served.services, folder, name="shop", seed=1)
+        yield served
+
+
+def test_a_deployed_model_answers_until_it_is_stopped(served: Served, tmp_path: Path) -> None:
+    refused = remote(served, "chat", BASE, "--prompt", "hi")
+    assert (refused.code, f"tunesmith deployments add {BASE}" in refused.err) == (2, True)
+    added = remote(served, "deployments", "add", BASE)
+    assert added.code == 0, added.err
+    assert f"{BASE} is ready" in added.out
+    listed = json.loads(remote(served, "deployments", "list", "--json").out)
+    assert [(each["reference"], each["state"]) for each in listed] == [(BASE, "ready")]
+
+    said = remote(served, "chat", BASE, "--prompt", "hi", "--max-tokens", "4")
+    assert said.code == 0, said.err
+    assert len(said.out) > 1  # a random model may say nothing but line breaks
+    pirate = tmp_path / "pirate.yaml"
+    pirate.write_text("{greeting: Ahoy!, persona: You are a pirate., sampling: {max_tokens: 3}}")
+    assert (
+        remote(served, "characters", "set", "jack", pirate).out == "character jack has version 1\n"
+    )
+    asked = remote(served, "chat", BASE, "--character", "jack", typed="hello\n/new\nhello\n/quit\n")
+    assert asked.code == 0, asked.err
+    assert "jack > Ahoy!" in asked.out
+
+    log = json.loads(remote(served, "requests", "list", "--json").out)
+    assert [(each["model"], each["status"], each["answer_tokens"] <= 4) for each in log] == [
+        (BASE, 200, True)
+    ] * 3
+    assert "You are a pirate." in log[0]["prompt"]
+    assert "hello" in remote(served, "requests", "show", log[0]["id"]).out
+    assert json.loads(remote(served, "requests", "list", "--failed", "--json").out) == []
+
+    assert "is stopped" in remote(served, "deployments", "stop", BASE).out
+    assert remote(served, "deployments", "delete", BASE).code == 0
+    assert json.loads(remote(served, "deployments", "list", "--json").out) == []
+
+
+def test_two_versions_of_a_prompt_are_compared(served: Served, tmp_path: Path) -> None:
+    for version, text in enumerate(("{{prompt}}", "Say it briefly: {{prompt}}"), 1):
+        file = tmp_path / "short.yaml"
+        file.write_text(json.dumps({"template": text}))
+        kept = remote(served, "prompts", "set", "short", file)
+        assert kept.out == f"prompt short has version {version}\n", kept.err
+    assert "Say it briefly" in remote(served, "prompts", "show", "short").out
+    assert "Say it briefly" not in remote(served, "prompts", "show", "short@1").out
+    questions = tmp_path / "questions.txt"
+    questions.write_text("one\ntwo\nthree\n")
+    done = remote(
+        served, "compare", "shop", "--prompts", questions, "--limit", "2", "--max-tokens", "3",
+        "--template", "short@1", "--template", "short@2", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert [each["label"] for each in found["summary"]["totals"]] == [
+        "shop short@1",
+        "shop short@2",
+    ]
+    first, second = (each["num_prompt_tokens"] for each in found["summary"]["totals"])
+    assert first < second
+    assert [each["messages"][-1]["content"] for each in found["exchanges"]] == ["one", "two"]
+    assert found["report"] == f"{served.address}/comparisons/{found['kept']}"
+    assert remote(served, "prompts", "delete", "short").code == 0
+
+
+def test_models_are_measured_on_a_task_file(served: Served, tmp_path: Path) -> None:
+    task = tmp_path / "facts.yaml"
+    task.write_text("{name: facts, prompts: [{prompt: '2 + 2?', reference: '4'}]}")
+    done = remote(served, "evaluate", "shop", BASE, "--tasks", task, "--max-tokens", "3", "--json")
+    assert done.code == 0, done.err
+    figures = json.loads(done.out)["figures"]
+    assert [(each["label"], list(each["scores"])) for each in figures] == [
+        ("shop", ["facts/contains"]),
+        (BASE, ["facts/contains"]),
+    ]

@@ -1,0 +1,100 @@
+"""`tunesmith characters` and `prompts`: a server's library, whose every edit is a version."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tunesmith.service.library import Shelf
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Name = Annotated[str, typer.Argument(help="What it is called.")]
+Reference = Annotated[str, typer.Argument(help="NAME, or NAME@VERSION.")]
+
+
+def _commands(kind: str, *, help: str, fields: str) -> typer.Typer:
+    """The commands for entries of `kind`; `fields` says what a file of one holds."""
+    app = typer.Typer(help=help, no_args_is_help=True)
+
+    def list_(as_json: Json = False) -> None:
+        from tunesmith.cli import show
+        from tunesmith.cli.remote.connecting import connect
+        from tunesmith.cli.remote.library import list_editions
+
+        editions = list_editions(connect().server, _shelf(kind))
+        if as_json:
+            show.print_json(editions)
+            return
+        show.table(
+            ["name", "version", "by", "when"],
+            [
+                (each.name, each.version, each.created_by, f"{each.created_at:%Y-%m-%d %H:%M}")
+                for each in editions
+            ],
+        )
+
+    def show_(reference: Reference, as_json: Json = False) -> None:
+        from tunesmith.cli import show
+        from tunesmith.cli.remote.connecting import connect
+        from tunesmith.cli.remote.library import edition_of
+
+        content = edition_of(connect().server, _shelf(kind), reference)
+        if as_json:
+            show.print_json(content)
+            return
+        rows = [(field, str(value)) for field, value in content if value not in ("", None)]
+        show.figures(rows, title=f"{kind} {reference}")
+
+    def keep(
+        name: Name,
+        file: Annotated[Path, typer.Argument(help=f"YAML with {fields}.")],
+        as_json: Json = False,
+    ) -> None:
+        from tunesmith.cli import show
+        from tunesmith.cli.remote.connecting import connect
+        from tunesmith.cli.remote.library import keep_edition
+        from tunesmith.schema import parse_yaml, read_text, validate
+
+        shelf = _shelf(kind)
+        values = parse_yaml(read_text(file), source=str(file))
+        content = validate(shelf.content, values, source=str(file))
+        kept = keep_edition(connect().server, shelf, name, content)
+        if as_json:
+            show.print_json(kept)
+            return
+        show.say(f"{kind} {kept.name} has version {kept.version}")
+
+    def delete(name: Name) -> None:
+        from tunesmith.cli import show
+        from tunesmith.cli.remote.connecting import connect
+        from tunesmith.cli.remote.library import find_entry
+
+        server = connect().server
+        entry = find_entry(server, _shelf(kind), name)
+        server.call("DELETE", f"/{kind}s/{entry.id}")
+        show.say(f"the {kind} {name} is deleted")
+
+    app.command("list", help="Show the newest version of each.")(list_)
+    app.command("show", help="Show what a version holds.")(show_)
+    app.command("set", help="Make what a file holds the newest version, or the first.")(keep)
+    app.command("delete", help="Delete one with all its versions.")(delete)
+    return app
+
+
+def _shelf(kind: str) -> "Shelf[Any]":
+    from tunesmith.service.library import CHARACTERS, PROMPTS
+
+    return next(shelf for shelf in (CHARACTERS, PROMPTS) if shelf.kind == kind)
+
+
+characters = _commands(
+    "character",
+    help="Whom to chat with on a server: list, show, set, delete.",
+    fields="greeting, persona, model, sampling",
+)
+prompts = _commands(
+    "prompt",
+    help="Ways to ask that a server keeps: list, show, set, delete.",
+    fields="template, system_prompt",
+)
