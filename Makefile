@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format resume-matrix exactness chaos job-life outbox bench bench-data bench-api bench-serving corpus fuzz-data tenant-matrix fuzz security docs lock clean
+.PHONY: help console up wheel screenshots translations demo test check format resume-matrix exactness chaos job-life outbox bench bench-data bench-api bench-serving corpus fuzz-data tenant-matrix fuzz security docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -24,12 +24,26 @@ help:  ## show this list
 	@$(BIN)/pip install -qq -r requirements/lock-fuzz.txt
 	@touch $@
 
+CONSOLE := tunesmith/console
+$(CONSOLE)/static/vendor: $(CONSOLE)/assets/package-lock.json $(CONSOLE)/assets/fetch.sh .venv/runtime
+	@echo "· fetching the console's libraries"
+	@PYTHON=$(BIN)/python bash $(CONSOLE)/assets/fetch.sh
+
+console: $(CONSOLE)/static/vendor  ## fetch what the web console needs; `tunesmith up` then serves it
+
+up: .venv/runtime console  ## start the service with its web console on this machine
+	@$(BIN)/tunesmith up
+
+wheel: .venv/runtime console  ## build the package that people install, console included, into dist/
+	@$(BIN)/pip wheel -qq --no-deps --no-build-isolation --wheel-dir dist .
+
 demo: .venv/runtime  ## fine-tune a real model on the sample data and compare it with its base
 	@bash examples/nl2json/demo.sh
 
-test: .venv/dev  ## run the test suite
+test: .venv/dev console  ## run the test suite
 	@bash tests/postgres.sh
-	@$(BIN)/python -m pytest
+	@bash tests/browser.sh
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev  ## run the gates: lint, format, types, layers, docstrings
 	@$(BIN)/ruff check .
@@ -58,6 +72,12 @@ job-life: .venv/dev  ## walk at random through the life of jobs beside a model o
 outbox: .venv/dev  ## tell 200 events through killed dispatchers and refusing receivers
 	@$(BIN)/python -m tests.proofs.outbox
 
+canary: .venv/dev  ## 5,000 attempts of one tenant to see another's secrets by way of deployed models
+	@$(BIN)/python -m tests.proofs.canary
+
+serving-soak: .venv/dev  ## an hour of mixed load on deployed models: no wrong one may answer
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.proofs.serving_soak
+
 bench: .venv/runtime  ## benchmarks P1, P2, P3 against TRL: make bench BENCH_DATA=alpaca_en_demo.json
 	@$(BIN)/python -m benchmarks.training --data $(BENCH_DATA)
 
@@ -84,6 +104,13 @@ bench-serving: .venv/dev  ## benchmark P7: concurrent chats over adapters of one
 
 bench-api: .venv/dev  ## benchmark P8: the API with 100 jobs and 20 clients
 	@$(BIN)/python -m benchmarks.api
+
+screenshots: .venv/dev console  ## pictures of every page of the console, into docs/screenshots
+	@bash tests/browser.sh
+	@$(BIN)/python -m tests.console.screenshots
+
+translations: .venv/dev  ## put new texts of the console into its catalogs
+	@$(BIN)/python -m tunesmith.console.translations.update
 
 docs: .venv/runtime  ## write the parameter tables of docs/recipe.md anew
 	@$(BIN)/python docs/parameters.py

@@ -28,6 +28,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "training.scheduler: {kind: polynomial}": training.PolynomialSchedule,
     "training.scheduler: {kind: cosine-restarts}": training.CosineRestartsSchedule,
     "checkpoint": training.CheckpointConfig,
+    "samples": training.SamplesConfig,
     "trackers[]: {kind: mlflow | wandb}": training.ServerTracker,
     "trackers[]: {kind: trackio | comet}": training.ProjectTracker,
 }

@@ -40,6 +40,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tickets.json").write_text(json.dumps(tickets))
     (folder / "dataset_info.json").write_text('{"tickets": {"file_name": "tickets.json"}}')
     (folder / "questions.csv").write_text("question,answer\n1+1?,#### 2\n2+2?,#### 4\n")
+    (folder / "facts.yaml").write_text(_blocks(ROOT / "docs" / "evaluation.md", "yaml")[0])
     (folder / "prompts.txt").write_text("Where is my order?\nSend it back.\n")
     [recipe] = _blocks(ROOT / "docs" / "recipe.md", "yaml")
     values = yaml.safe_load(recipe)
@@ -63,7 +64,7 @@ def test_the_recipe_of_the_page_is_valid() -> None:
     recipe_of(yaml.safe_load(recipe) | {"training": {}})
 
 
-@pytest.mark.parametrize("name", ["data", "models", "recipe", "training", "compare"])
+@pytest.mark.parametrize("name", ["data", "models", "recipe", "training", "compare", "evaluation"])
 def test_console_examples_run(workplace: Path, name: str) -> None:
     """Pages build on each other in this order, as a reader would."""
     commands = [

@@ -14,7 +14,7 @@ step tunesmith data import $here/train.jsonl --name shop-messages
 step tunesmith data import $here/heldout.jsonl --name shop-heldout
 step tunesmith data preview shop-messages --recipe $here/recipe.yaml --limit 1
 step tunesmith train $here/recipe.yaml --reuse
-step tunesmith evaluate smollm2-135m shop-json --data shop-heldout --metric json-exact --limit 80 --max-tokens 64
+step tunesmith evaluate smollm2-135m shop-json --dataset shop-heldout --metric json-exact --limit 80 --max-tokens 64
 step tunesmith compare smollm2-135m shop-json --prompts $here/heldout.jsonl --limit 3 --max-tokens 64
 
 cat <<END
