@@ -18,7 +18,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunesmith.modeling.load import Precision
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".cache" / "benchmarks" / "serving"
@@ -32,7 +35,7 @@ class Load:
     """What is asked: `chats` at once, spread evenly over `adapters` (0 is the base alone)."""
 
     base: str
-    precision: str
+    precision: "Precision"
     targets: str
     chats: int
     adapters: int
@@ -200,11 +203,12 @@ RUNS = {
 
 
 def _stock_model(load: Load) -> Any:
-    import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    dtype = torch.bfloat16 if load.precision == "bf16" else torch.float32
+    from tunesmith.modeling.load import DTYPES, resolve_precision
+
+    dtype = DTYPES[resolve_precision(load.precision)]
     model: Any = AutoModelForCausalLM.from_pretrained(load.base, dtype=dtype).eval()
     names = sorted(set(adapter_names(load)) - {""})
     for index, name in enumerate(names):
@@ -281,7 +285,7 @@ def main() -> None:
     """Compare, or be one side's child."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--base", default=str(ROOT / ".cache/test-home/models/smollm2-135m"))
-    parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
+    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
     parser.add_argument("--targets", default="all-linear")
     parser.add_argument("--chats", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--adapters", type=int, nargs="+", default=[1, 4, 16])

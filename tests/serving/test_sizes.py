@@ -29,6 +29,10 @@ def test_a_size_is_that_of_the_loaded_model(
     head = config.vocab_size * config.hidden_size if config.tie_word_embeddings else 0
     size = read_size(tmp_path)
     assert size.num_parameters == sum(each.numel() for each in model.parameters()) + head
+    assert size.num_looked_up == 2 * config.vocab_size * config.hidden_size
+    assert not size.is_bf16
+    model.bfloat16().save_pretrained(tmp_path)
+    assert read_size(tmp_path).is_bf16
     assert size.num_ids == 96
     kv_heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head_size = getattr(config, "head_dim", None) or 8

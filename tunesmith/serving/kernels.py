@@ -1,4 +1,4 @@
-"""What a step of few rows does on a CPU beside its products, compiled by numba when first used.
+"""What a step of few rows does on a CPU, compiled by numba when first used.
 
 Some twenty operations of torch a layer, each a few microseconds of overhead and a copy, become one
 call: attention of 8 chats with 150 tokens takes 100 us instead of 270, a pair beside each of three
@@ -12,16 +12,25 @@ heads, K key/value heads, G = H / K, D head size; T rows of a step, N places of 
 I inputs, O outputs.
 """
 
+from functools import partial
 from typing import Any
 
 import numba
 import numpy as np
 import torch
-from numba.extending import overload
+from llvmlite import ir
+from numba.core import config as numba_config
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 from torch import Tensor
 
 ROWS = 4
+TILE = 8  # rows of inputs that share a weight that was read: as many sums as fit in registers
+_ONE_BY_ONE = 2  # so few rows are better read alone
+_OUTPUTS = 64  # of a thread at a time
+_APART = 16  # numbers between rows of a tile, which would share places of the processor's cache
+
+_MOST_THREADS: int = numba_config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
 
 Array = NDArray[Any]
 
@@ -41,34 +50,53 @@ def as_array(tensor: Tensor) -> Array:
     return tensor.numpy()
 
 
-def _compiled(function: Any) -> Any:
+def _compiled(function: Any, *, parallel: bool = False) -> Any:
     """Compile at the first call, and keep the code where there is a folder to keep it in."""
+    compiler = partial(numba.njit, function, fastmath=_FAST, nogil=True, parallel=parallel)
     try:
-        return numba.njit(function, fastmath=_FAST, nogil=True, cache=True)
+        return compiler(cache=True)
     except RuntimeError:  # neither the package's folder nor the user's can be written
-        return numba.njit(function, fastmath=_FAST, nogil=True)
+        return compiler()
 
 
 # --- bf16 <-> float32 ------------------------------------------------------------------------
 
 
-def _widen(source: Array, into: Array) -> None:
-    """Copy to float32. Both are contiguous: numba knows steps of others only when it runs."""
+def _generate_from_bf16(typing: Any, bits: Any) -> Any:
+    """The float32 whose upper half `bits` are."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = builder.zext(arguments[0], ir.IntType(32))
+        upper = builder.shl(wide, ir.Constant(ir.IntType(32), 16))
+        return builder.bitcast(upper, ir.FloatType())
+
+    return numba.float32(numba.uint16), generate
+
+
+_from_bf16: Any = intrinsic(_generate_from_bf16)
+
+
+def _at(source: Array, index: int) -> np.float32:
+    """The number there."""
     raise NotImplementedError
 
 
-@overload(_widen, jit_options={"fastmath": _FAST})
-def _(source: Array, into: Array) -> Any:
-    def from_bf16(source: Array, into: Array) -> None:
-        bits = into.view(np.uint32)
-        for index in range(source.size):
-            bits[index] = np.uint32(source[index]) << np.uint32(16)
+@overload(_at)
+def _(source: Array, index: int) -> Any:
+    def bf16(source: Array, index: int) -> Any:
+        return _from_bf16(source[index])
 
-    def from_float32(source: Array, into: Array) -> None:
-        for index in range(source.size):
-            into[index] = source[index]
+    def float32(source: Array, index: int) -> Any:
+        return source[index]
 
-    return from_bf16 if source.dtype == numba.uint16 else from_float32
+    return bf16 if source.dtype == numba.uint16 else float32
+
+
+@_compiled
+def _widen(source: Array, into: Array) -> None:
+    """Copy to float32. Both are contiguous: numba knows steps of others only when it runs."""
+    for index in range(source.size):
+        into[index] = _at(source, index)
 
 
 def _narrow(source: Array, into: Array) -> None:
@@ -102,11 +130,33 @@ def _products(rows_XD: Array, vector_D: Array, into_X: Array) -> None:
         sum0 = sum1 = sum2 = sum3 = _ZERO
         for d in range(vector_D.size):
             value = vector_D[d]
-            sum0 += value * row0[d]
-            sum1 += value * row1[d]
-            sum2 += value * row2[d]
-            sum3 += value * row3[d]
+            sum0 += value * _at(row0, d)
+            sum1 += value * _at(row1, d)
+            sum2 += value * _at(row2, d)
+            sum3 += value * _at(row3, d)
         into_X[x], into_X[x + 1], into_X[x + 2], into_X[x + 3] = sum0, sum1, sum2, sum3
+
+
+@_compiled
+def _multiply_tile(inputs_TI: Array, weight_OI: Array, into_TO: Array) -> None:
+    """Set `into` to inputs @ weight.T for `TILE` rows: every weight is read once for all."""
+    row0, row1, row2, row3 = inputs_TI[0], inputs_TI[1], inputs_TI[2], inputs_TI[3]
+    row4, row5, row6, row7 = inputs_TI[4], inputs_TI[5], inputs_TI[6], inputs_TI[7]
+    for o in range(len(weight_OI)):
+        weights = weight_OI[o]
+        sum0 = sum1 = sum2 = sum3 = sum4 = sum5 = sum6 = sum7 = _ZERO
+        for i in range(weights.size):
+            weight = _at(weights, i)
+            sum0 += weight * row0[i]
+            sum1 += weight * row1[i]
+            sum2 += weight * row2[i]
+            sum3 += weight * row3[i]
+            sum4 += weight * row4[i]
+            sum5 += weight * row5[i]
+            sum6 += weight * row6[i]
+            sum7 += weight * row7[i]
+        into_TO[0, o], into_TO[1, o], into_TO[2, o], into_TO[3, o] = sum0, sum1, sum2, sum3
+        into_TO[4, o], into_TO[5, o], into_TO[6, o], into_TO[7, o] = sum4, sum5, sum6, sum7
 
 
 @_compiled
@@ -148,6 +198,59 @@ def _softmax_(scores: Array) -> None:
 
 
 # --- what layers call ------------------------------------------------------------------------
+
+
+@_compiled
+def _multiply_outputs(inputs_TI: Array, tiles_TI: Array, weight_OI: Array, into_TO: Array) -> None:
+    """Set `into` to inputs @ weight.T. The tiles are the inputs, padded, where they are several."""
+    num_rows = len(inputs_TI)
+    if num_rows <= _ONE_BY_ONE:
+        for t in range(num_rows):
+            _products(weight_OI, inputs_TI[t], into_TO[t])
+    else:
+        for t in range(0, num_rows, TILE):
+            _multiply_tile(tiles_TI[t : t + TILE], weight_OI, into_TO[t : t + TILE])
+
+
+@_compiled
+def _tiles(inputs_TI: Array, num_padded: int) -> Array:
+    num_rows, num_inputs = inputs_TI.shape
+    tiles_TI = np.zeros((num_padded, num_inputs + _APART), np.float32)
+    tiles_TI[:num_rows, :num_inputs] = inputs_TI
+    return tiles_TI
+
+
+@_compiled
+def _multiply_alone(inputs_TI: Array, weight_OI: Array, into_TO: Array) -> None:
+    tiles_TI = _tiles(inputs_TI, len(into_TO))
+    _multiply_outputs(inputs_TI, tiles_TI, weight_OI, into_TO)
+
+
+@partial(_compiled, parallel=True)
+def _multiply_together(inputs_TI: Array, weight_OI: Array, into_TO: Array) -> None:
+    tiles_TI = _tiles(inputs_TI, len(into_TO))
+    for block in numba.prange(-(-len(weight_OI) // _OUTPUTS)):
+        here = slice(block * _OUTPUTS, (block + 1) * _OUTPUTS)
+        _multiply_outputs(inputs_TI, tiles_TI, weight_OI[here], into_TO[:, here])
+
+
+def multiply(inputs: Tensor, weight_OI: Array) -> Tensor:
+    """Few rows of float32 times weights of float32 or bf16, [T, I] -> [T, O].
+
+    A processor without products of bf16 does 8 rows in 0.4 to 0.9 of the time that oneDNN takes
+    with weights that it has packed, one row in half. It takes as many threads as torch does.
+    O is `ROWS` times a number.
+    """
+    num_rows = inputs.shape[0]
+    num_padded = num_rows if num_rows <= _ONE_BY_ONE else -(-num_rows // TILE) * TILE
+    output = inputs.new_empty(num_padded, len(weight_OI))
+    kernel = _multiply_alone
+    if (num_threads := torch.get_num_threads()) > 1:
+        kernel = _multiply_together
+        numba.set_num_threads(min(num_threads, _MOST_THREADS))
+        torch.set_num_threads(num_threads)  # both have one OpenMP: numba set it to all cores
+    kernel(inputs.numpy(), weight_OI, output.numpy())
+    return output[:num_rows]
 
 
 @_compiled

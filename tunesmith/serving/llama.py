@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from tunesmith.serving.attention import Step, attend
 from tunesmith.serving.decoder import Decoder
-from tunesmith.serving.packed import PackedLinear
+from tunesmith.serving.products import join, narrowed
 from tunesmith.serving.shared_linear import SharedLinear
 
 
@@ -43,12 +43,14 @@ class LlamaDecoder(Decoder):
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__(model)
         stock: Any = model
-        # A copy, off the mapped file, which the system lets go only as a whole.
-        self._embedding_VD: Tensor = stock.model.embed_tokens.weight.detach().clone()
         self._rotary = stock.model.rotary_emb
         self._norm = RmsNorm(stock.model.norm)
-        # Packed beside the embedding even where both are one matrix, which is looked up unpacked.
-        self._head = PackedLinear([stock.lm_head])
+        self._head = join([stock.lm_head])
+        table_VD = stock.model.embed_tokens.weight.detach()
+        tied = stock.lm_head.weight is stock.model.embed_tokens.weight
+        shared = self._head.table_OI if tied else None
+        # A copy, off the mapped file, which the system lets go only as a whole.
+        self._embedding_VD: Tensor = narrowed(table_VD) if shared is None else shared
         self._layers: list[_Layer] = []
         for index in range(len(stock.model.layers)):
             self._layers.append(_Layer(self, stock.model.layers[index], index))
@@ -111,9 +113,7 @@ class _Layer:
 
     def __call__(self, residual_TD: Tensor, rotation: Rotation, step: Step) -> Tensor:
         """[T, D] -> [T, D]."""
-        states = self._qkv(self._attention_norm(residual_TD)).view(
-            len(residual_TD), -1, self._head_size
-        )
+        states = self._qkv(self._attention_norm(residual_TD)).unflatten(1, (-1, self._head_size))
         query_THE, kv_TXE = states[:, : -2 * self._num_kv], states[:, -2 * self._num_kv :]
         heads = query_THE, kv_TXE[:, : self._num_kv]
         for norm, states_TXE in zip(self._head_norms, heads, strict=False):

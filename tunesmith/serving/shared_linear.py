@@ -17,10 +17,7 @@ from torch import Tensor, nn
 
 from tunesmith.serving import kernels
 from tunesmith.serving.kernels import ROWS, Array, as_array
-from tunesmith.serving.packed import PackedLinear
-
-# Up to here a kernel does better than a product for each adapter, whose smallest takes 12 us.
-_FEW_ROWS = 64
+from tunesmith.serving.products import FEW_ROWS, join
 
 
 class Routing:
@@ -52,14 +49,17 @@ class SharedLinear(nn.Module):
 
     def __init__(self, layers: Sequence[nn.Linear], routing: Routing) -> None:
         super().__init__()
-        self.base = PackedLinear(layers)
+        self.base = join(layers)
         ends = list(accumulate(layer.out_features for layer in layers))
         self._outputs = [slice(*bound) for bound in pairwise([0, *ends])]
         self._ends = np.array(ends)
         self._routing = routing
         like = {"dtype": self.base.dtype, "device": self.base.device}
-        self._a_NRI = torch.zeros(0, 0, self.base.in_features, **like)
-        self._b_NKO = torch.zeros(0, 0, self.base.out_features, **like)
+        self._few_by_kernel = self.base.device.type == "cpu"
+        self._set_bank(
+            torch.zeros(0, 0, self.base.in_features, **like),
+            torch.zeros(0, 0, self.base.out_features, **like),
+        )
 
     # --- the bank ----------------------------------------------------------------------------
 
@@ -84,7 +84,12 @@ class SharedLinear(nn.Module):
         a[: len(by_layer), :, : by_layer.shape[2]] = by_layer
         b_NKO = self._b_NKO.new_zeros(num_places, rank, self.base.out_features)
         b_NKO[: len(self._b_NKO), : self._b_NKO.shape[1]] = self._b_NKO
-        self._a_NRI, self._b_NKO = a.flatten(1, 2), b_NKO
+        self._set_bank(a.flatten(1, 2), b_NKO)
+
+    def _set_bank(self, a_NRI: Tensor, b_NKO: Tensor) -> None:
+        self._a_NRI, self._b_NKO = a_NRI, b_NKO
+        if self._few_by_kernel:  # to show them to a kernel takes longer than many a product
+            self._bank = as_array(a_NRI), as_array(b_NKO)
 
     def put(self, place: int, index: int, *, lora_a_RI: Tensor, lora_b_RO: Tensor) -> None:
         """Set the pair beside the layer of this index, for the adapter at `place`."""
@@ -102,16 +107,16 @@ class SharedLinear(nn.Module):
         """[..., I] -> [..., O]."""
         inputs_TI = inputs.reshape(-1, inputs.shape[-1]).to(self.base.dtype)
         output_TO = self.base(inputs_TI)
-        if self._routing.runs and len(self._a_NRI) > 0:
-            if self.base.device.type == "cpu" and len(inputs_TI) <= _FEW_ROWS:
+        if self._routing.runs and self._a_NRI.shape[0] > 0:
+            if self._few_by_kernel and inputs_TI.shape[0] <= FEW_ROWS:
                 self._add_to_few(output_TO, inputs_TI)
             else:
                 self._add_to_many(output_TO, inputs_TI)
         return output_TO.view(*inputs.shape[:-1], -1)
 
     def _add_to_few(self, output_TO: Tensor, inputs_TI: Tensor) -> None:
-        inputs, a, b, output = map(as_array, (inputs_TI, self._a_NRI, self._b_NKO, output_TO))
-        kernels.add_pairs(inputs, self._routing.place_T, a, b, self._ends, output)
+        inputs, output = as_array(inputs_TI), as_array(output_TO)
+        kernels.add_pairs(inputs, self._routing.place_T, *self._bank, self._ends, output)
 
     def _add_to_many(self, output_TO: Tensor, inputs_TI: Tensor) -> None:
         rank = self._b_NKO.shape[1]

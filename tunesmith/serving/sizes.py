@@ -1,6 +1,7 @@
 """What serving a base model takes, read off its folder before anything is loaded. Torch-free."""
 
 import json
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +27,18 @@ class ModelSize:
     """The figures of a base model that memory follows from.
 
     Attributes:
-        num_parameters: of all weights.
+        num_parameters: of all weights, a head that is the embedding too among them.
+        num_looked_up: of these, the embedding's and the head's.
+        is_bf16: whether all are stored so.
         states_per_token: numbers that the cache keeps of a token: keys and values of all layers.
         num_ids: size of the vocabulary.
         inner_size: the widest layer.
-        file_bytes: the largest file of weights, mapped into memory until its last weight is packed.
+        file_bytes: the largest file of weights, mapped into memory until its last weight is taken.
     """
 
     num_parameters: int
+    num_looked_up: int
+    is_bf16: bool
     states_per_token: int
     num_ids: int
     inner_size: int
@@ -87,13 +92,18 @@ def plan_folder(folder: Path, config: EngineConfig, *, number_bytes: int) -> Ser
 def plan_serving(size: ModelSize, config: EngineConfig, *, number_bytes: int) -> ServingPlan:
     """Estimate what loading a base model takes, at `number_bytes` for each number.
 
+    Where a CPU computes in float32, layers that were stored in bf16 are so again once they are
+    loaded (products.py).
+
     `step` is the largest step: logits of every answer in float32 twice, and the widest layer's
     activations of all its rows, of which three are alive at once.
     """
     num_rows = config.step_tokens + config.max_sequences
+    narrowed = size.num_parameters - size.num_looked_up if size.is_bf16 else 0
+    freed = narrowed * (number_bytes - 2)
     return ServingPlan(
-        weights=size.num_parameters * number_bytes,
-        load=size.file_bytes,
+        weights=size.num_parameters * number_bytes - freed,
+        load=size.file_bytes + freed,
         cache=config.kv_tokens * size.states_per_token * number_bytes,
         prefixes=config.prefix_tokens * size.states_per_token * number_bytes,
         step=config.max_sequences * size.num_ids * 4 * 2
@@ -127,11 +137,14 @@ def read_size(folder: Path) -> ModelSize:
         kv_heads = int(config.get("num_key_value_heads") or heads)
         head_size = int(config.get("head_dim") or hidden // heads)
         layers = int(_value(config, "num_hidden_layers"))
+        table = int(config["vocab_size"]) * hidden
         files = list(folder.glob("*.safetensors"))
-        # A head that is the embedding too is in no file, and in memory twice (packed.py).
-        head = int(config["vocab_size"]) * hidden if config.get("tie_word_embeddings") else 0
+        # A head that is the embedding too is in no file, and may be in memory twice (products.py).
+        head = table if config.get("tie_word_embeddings") else 0
         return ModelSize(
             num_parameters=sum(map(count_numbers, files)) + head,
+            num_looked_up=2 * table,
+            is_bf16=all(kinds_of_numbers(file) == {"BF16"} for file in files),
             states_per_token=2 * layers * kv_heads * head_size,
             num_ids=int(config["vocab_size"]),
             inner_size=int(_value(config, "intermediate_size", 4 * hidden)),
@@ -194,16 +207,22 @@ def count_numbers(path: Path) -> int:
     Raises:
         ValueError: it is none.
     """
+    return sum(math.prod(tensor["shape"]) for tensor in _tensors(path))
+
+
+def kinds_of_numbers(path: Path) -> set[str]:
+    """The number formats of a safetensors file, such as BF16, by its header.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return {tensor["dtype"] for tensor in _tensors(path)}
+
+
+def _tensors(path: Path) -> list[dict[str, Any]]:
     with path.open("rb") as file:
         [length] = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
         if length > 100_000_000:
             raise ValueError(f"{path.name} is no safetensors file")
         header = json.loads(file.read(length))
-    total = 0
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            count = 1
-            for size in tensor["shape"]:
-                count *= size
-            total += count
-    return total
+    return [tensor for name, tensor in header.items() if name != "__metadata__"]
