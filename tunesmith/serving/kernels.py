@@ -254,6 +254,19 @@ def multiply(inputs: Tensor, weight_OI: Array) -> Tensor:
 
 
 @_compiled
+def normalize(states_TD: Array, weight_D: Array, eps: Any, into_TD: Array) -> None:
+    """Set `into` to states / sqrt(mean of their squares + eps) * weight, all of float32."""
+    for t in range(len(states_TD)):
+        states, into = states_TD[t], into_TD[t]
+        total = _ZERO
+        for d in range(states.size):
+            total += states[d] * states[d]
+        scale = _ONE / np.sqrt(total / np.float32(states.size) + eps)
+        for d in range(states.size):
+            into[d] = states[d] * scale * weight_D[d]
+
+
+@_compiled
 def attend(
     query_SHD: Array,
     stored_2PKBD: Array,

@@ -13,14 +13,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from tunesmith.serving import kernels
 from tunesmith.serving.attention import Step, attend
 from tunesmith.serving.decoder import Decoder
-from tunesmith.serving.products import join, narrowed
+from tunesmith.serving.products import FEW_ROWS, join, narrowed
 from tunesmith.serving.shared_linear import SharedLinear
 
 
@@ -139,7 +141,14 @@ class RmsNorm:
     def __init__(self, stock: Any) -> None:
         self._eps: float = stock.variance_epsilon
         self.weight: Tensor = stock.weight.detach().to(torch.float32, copy=True)
+        self._by_kernel = self.weight.device.type == "cpu"
 
     def __call__(self, states: Tensor) -> Tensor:
         """Normalize the last axis of float32 states."""
-        return F.rms_norm(states, self.weight.shape, self.weight, self._eps)
+        if not (self._by_kernel and states.shape[0] <= FEW_ROWS):
+            return F.rms_norm(states, self.weight.shape, self.weight, self._eps)
+        states = states.contiguous()
+        output = torch.empty_like(states)
+        flat, into = (each.view(-1, self.weight.numel()).numpy() for each in (states, output))
+        kernels.normalize(flat, self.weight.numpy(), np.float32(self._eps), into)
+        return output
