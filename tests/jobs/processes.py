@@ -53,8 +53,8 @@ def events(folder: Path, kind: str = "") -> list[dict[str, Any]]:
     return [event for event in read_events(folder / EVENTS) if kind in ("", event["kind"])]
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
+def wait_for(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)

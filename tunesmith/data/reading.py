@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import TypeAlias
 
 from tunesmith.data.formats import FORMATS, RowRejected
@@ -23,12 +24,15 @@ class Reader:
         mapping: columns of the file by field of the format.
         standardize: gives a row the columns of `format`.
         plain: reads blocks without anything unusual faster, with the same result.
+        given_up: set by whoever wants nothing more of it: a block of megabytes takes a second, and
+            one that is being read in another thread ends at the next row.
     """
 
     format: str
     mapping: Mapping[str, str]
     standardize: Standardize
     plain: PlainChats | None = None
+    given_up: Event = field(default_factory=Event)
 
     def read(self, placed: tuple[int, Block]) -> Part:
         """Read a block whose rows are numbered from an offset.
@@ -50,6 +54,8 @@ class Reader:
         rejected: list[LeftOut] = []
         examples: list[NumberedExample] = []
         for number, row in block.rows():
+            if self.given_up.is_set():
+                break
             num_rows += 1
             columns.update(row)
             try:

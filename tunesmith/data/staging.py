@@ -3,7 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from itertools import chain, starmap
 from pathlib import Path
@@ -37,6 +37,8 @@ def stage_source(
 ) -> ImportTally:
     """Write the examples of all blocks to the file `examples`, and to `left_out` all other rows.
 
+    An exception, or a stop, gives `reader` up.
+
     Raises:
         DatasetRejected: a block is malformed.
     """
@@ -64,7 +66,9 @@ def stage_source(
             on_progress(tally.num_rows)
             return batch
 
-        with closing(ahead(_read(blocks, reader))) as read:
+        with ExitStack() as at_end:
+            read = at_end.enter_context(closing(ahead(_read(blocks, reader))))
+            at_end.callback(reader.given_up.set)  # before waiting for what is being read
             batches = starmap(noted, read)
             if deduplicate:
                 found = chain.from_iterable(from_table(batch.table) for batch in batches)
