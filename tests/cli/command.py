@@ -1,19 +1,10 @@
 """The real command in a real process."""
 
 import os
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command printed and returned."""
-
-    code: int
-    out: str
-    err: str
+from tests.forks import Outcome, run_forked
+from tunesmith.cli.main import run
 
 
 def environment_for(home: Path) -> dict[str, str]:
@@ -24,16 +15,7 @@ def environment_for(home: Path) -> dict[str, str]:
 
 def tunesmith(*arguments: str | Path, home: Path, cwd: Path | None = None) -> Outcome:
     """Run `tunesmith` with `arguments` on the installation `home`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tunesmith.cli.main", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment_for(home),
-        cwd=cwd,
-        check=False,
-        timeout=120,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    return run_forked(run, *map(str, arguments), environment=environment_for(home), cwd=cwd)
 
 
 def files_below(folder: Path) -> set[str]:

@@ -1,11 +1,12 @@
 """The command line against a server, as from another machine."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.api.serving import Served
-from tests.cli.command import Outcome, environment_for
+from tests.cli.command import environment_for
+from tests.forks import Outcome, run_forked
+from tunesmith.cli.main import run
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -19,13 +20,5 @@ def environment(served: Served) -> dict[str, str]:
 
 
 def remote(served: Served, *arguments: str | Path, typed: str = "", **variables: str) -> Outcome:
-    done = subprocess.run(
-        command(*arguments),
-        input=typed,
-        capture_output=True,
-        text=True,
-        env=environment(served) | variables,
-        check=False,
-        timeout=110,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    here = environment(served) | variables
+    return run_forked(run, *map(str, arguments), environment=here, typed=typed)

@@ -162,7 +162,7 @@ def test_unknown_runs_and_models(world: tuple[Path, Path], command: list[str]) -
 
 
 def _assert_refused(outcome: object, words: list[str]) -> None:
-    from tests.cli.command import Outcome
+    from tests.forks import Outcome
 
     assert isinstance(outcome, Outcome)
     assert "Traceback" not in outcome.err

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.api.deployed import make_and_register
+from tests.api.deployed import make_and_register, wait_for
 from tests.api.serving import BASE, Served, serving
 from tests.cli.remotely import remote
 
@@ -40,7 +41,11 @@ def test_a_deployed_model_answers_until_it_is_stopped(served: Served, tmp_path: 
     assert asked.code == 0, asked.err
     assert "jack > Ahoy!" in asked.out
 
-    log = json.loads(remote(served, "requests", "list", "--json").out)
+    def logged() -> Any:  # each when its answer has been sent
+        lines = json.loads(remote(served, "requests", "list", "--json").out)
+        return lines if len(lines) == 3 else None
+
+    log = wait_for(logged, what="three lines of the log")
     assert [(each["model"], each["status"], each["answer_tokens"] <= 4) for each in log] == [
         (BASE, 200, True)
     ] * 3

@@ -1,6 +1,5 @@
 """Small real runs for tests, in processes that can be killed for real."""
 
-import multiprocessing
 import os
 import signal
 from datetime import datetime
@@ -8,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import make_tiny_model
+from tests.forks import PROCESSES
 from tunesmith.jobs.folder import EVENTS
 from tunesmith.schema import canonical_json
 from tunesmith.service import datasets, runs
 from tunesmith.store.home import Home
-
-# Children fork from a server that has imported torch but started none of its threads.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tunesmith.jobs.engine"])
 
 NUM_EXAMPLES = 23  # with 3 held out, 20 are trained on: 5 steps an epoch of 4 examples
 
@@ -83,7 +79,7 @@ def run_to_end(folder: Path) -> None:
 
 
 def _run_process(folder: Path, failpoint: str | None) -> int | None:
-    process = _PROCESSES.Process(target=_child, args=(folder, failpoint))
+    process = PROCESSES.Process(target=_child, args=(folder, failpoint))
     process.start()
     process.join(timeout=60)  # half of what pytest gives a test, so that this says what hangs
     if process.is_alive():

@@ -1,0 +1,12 @@
+"""What children of the fork server have imported already; see `tests/forks.py`."""
+
+import os
+
+# Read by what is imported: as wide as commands in tests are, in one thread, without progress bars.
+os.environ |= {"COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
+import tunesmith.cli.local
+import tunesmith.cli.main
+import tunesmith.cli.remote.workspace
+import tunesmith.jobs.engine  # noqa: F401
