@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-# It has started none of the threads that a child would miss.
+# Python has one such server for each process, and one list of what it imports: whoever forks takes
+# it from here. It has started none of the threads that a child would miss.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.preloaded"])
 

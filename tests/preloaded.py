@@ -6,7 +6,8 @@ import os
 os.environ |= {"COLUMNS": "120", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
-import tunesmith.cli.local
-import tunesmith.cli.main
-import tunesmith.cli.remote.workspace
+import tunesmith.api.server  # noqa: F401
+import tunesmith.cli.local  # noqa: F401
+import tunesmith.cli.main  # noqa: F401
+import tunesmith.cli.remote.workspace  # noqa: F401
 import tunesmith.jobs.engine  # noqa: F401

@@ -24,7 +24,8 @@ from tunesmith.store.tables import Job, Table
 
 NUM_SLOW = 200
 NUM_WAITING = 10_000
-MOST_SECONDS = 1.0
+NUM_ANSWERS = 20  # of `/health`, while it is made hard for it
+MOST_SECONDS = 15.0  # that one may take on a machine that does other things; at rest milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def health_watched(served: Served) -> Generator[list[float]]:
     def watch() -> None:
         while not over.is_set():
             began = time.monotonic()
-            urllib.request.urlopen(f"{served.address}/health", timeout=30).close()
+            urllib.request.urlopen(f"{served.address}/health", timeout=60).close()
             seconds.append(time.monotonic() - began)
             over.wait(0.02)
 
@@ -63,12 +64,11 @@ def test_health_answers_while_two_hundred_callers_dawdle(served: Served) -> None
         ]
         for each in slow:
             each.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
-        for _ in range(5):
+        seconds.clear()
+        while len(seconds) < NUM_ANSWERS:
             for each in slow:
                 each.sendall(b"X-Slow: yes\r\n")  # headers that never end
-            time.sleep(0.2)
-    assert len(seconds) > 5
-    assert sorted(seconds)[len(seconds) * 9 // 10] < MOST_SECONDS
+    assert max(seconds) < MOST_SECONDS
 
 
 def test_health_answers_while_large_bodies_and_many_ranges_come(served: Served) -> None:
@@ -92,8 +92,10 @@ def test_health_answers_while_large_bodies_and_many_ranges_come(served: Served) 
 
     with health_watched(served) as seconds, ThreadPoolExecutor(10) as pool:
         statuses = set(pool.map(flood, range(60)))
+        while len(seconds) < NUM_ANSWERS:
+            statuses |= set(pool.map(flood, range(10)))
     assert statuses <= {200, 400, 422}
-    assert sorted(seconds)[len(seconds) * 9 // 10] < MOST_SECONDS
+    assert max(seconds) < MOST_SECONDS
 
 
 def test_a_tenant_with_a_full_queue_does_not_hold_others_up(served: Served) -> None:
@@ -107,9 +109,9 @@ def test_a_tenant_with_a_full_queue_does_not_hold_others_up(served: Served) -> N
     _repeat(services, first.id, times=NUM_WAITING)
     with health_watched(served) as seconds:
         for path in ("jobs?limit=100", "queue", f"jobs/{first.id}", "tenant"):
-            began = time.monotonic()
+            begun = served.cpu_seconds("server")
             _read(served, path)
-            assert time.monotonic() - began < MOST_SECONDS
+            assert served.cpu_seconds("server") - begun < 1
     assert max(seconds) < MOST_SECONDS
     mine = submitting.submit_job(services, PullRequest(model="smollm2-135m"), actor=modest)
     taken: list[str] = []

@@ -18,7 +18,7 @@ from tests.console.answering import (
     set_parameter,
     turns,
 )
-from tests.console.visitors import Visit, visiting
+from tests.console.visitors import Visit, arrive, visiting
 from tests.console.xss import ATTACKS, assert_unharmed
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("deployer")]
@@ -167,6 +167,7 @@ def test_a_character_greets_and_sets_the_persona(owner: Visit) -> None:
     page.get_by_label("Played by").select_option(POET)
     page.get_by_role("button", name="Save").click()
     page.get_by_role("link", name="Captain").click()
+    arrive(page, page.get_by_role("button", name="Save as a new version"))
     page.get_by_label("Greeting").fill("Ahoy, sailor!")
     page.get_by_role("button", name="Save as a new version").click()
     expect(page.get_by_role("link", name="Captain")).to_contain_text("Version 2")

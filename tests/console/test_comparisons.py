@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.api.deployed import Deployer
 from tests.api.serving import BASE, Served
 from tests.console.answering import DEPLOY_MILLISECONDS, POET, add_comparison
-from tests.console.visitors import Visit
+from tests.console.visitors import Visit, arrive
 from tests.console.xss import ATTACKS, assert_unharmed
 from tests.evaluation.made import exchange
 
@@ -36,16 +36,16 @@ def test_a_comparison_is_begun_looked_at_and_voted_on(owner: Visit) -> None:
 
     page.get_by_role("link", name="Vote blindly").click()
     ballot = page.locator("#ballot")
-    expect(ballot).to_contain_text("Prompt 1 of 2")
-    assert "poet again" not in ballot.inner_text()
+    arrive(page, ballot.get_by_text("Prompt 1 of 2"))
+    expect(ballot).not_to_contain_text("poet again")
     page.keyboard.press("b")
     expect(ballot).to_contain_text("poet again")
     page.keyboard.press("ArrowRight")
-    expect(ballot).to_contain_text("Prompt 2 of 2")
+    arrive(page, ballot.get_by_text("Prompt 2 of 2"))
     page.keyboard.press("=")
     expect(ballot).to_contain_text("poet again")
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_text("Ties: 1 · none good: 0 · voters: 1")).to_be_visible()
+    arrive(page, page.get_by_text("Ties: 1 · none good: 0 · voters: 1"))
     expect(page.locator("tr", has_text="100%").first).to_be_visible()
 
     page.on("dialog", lambda dialog: dialog.accept())

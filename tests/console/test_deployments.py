@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.api.deployed import Deployer
 from tests.api.serving import BASE, PASSWORD, Served
 from tests.console.answering import CLERK, DEPLOY_MILLISECONDS, POET, await_answers, open_chat, say
-from tests.console.visitors import Visit, visiting
+from tests.console.visitors import Visit, arrive, visiting
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("deployer")]
 
@@ -32,7 +32,7 @@ def test_a_deployment_from_its_form_to_its_end(owner: Visit, deployer: Deployer)
     expect(page.get_by_label("Memory for deployed models")).to_be_visible()
 
     row.get_by_role("link", name=CLERK).click()
-    expect(page.locator("#python")).to_contain_text(f'model="{CLERK}"')
+    arrive(page, page.locator("#python", has_text=f'model="{CLERK}"'))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").last.click()
     expect(page.locator(".ti-check")).to_be_visible()
@@ -80,12 +80,13 @@ def test_a_viewer_asks_and_changes_nothing(viewer: Visit) -> None:
     page = viewer.open("/deployments")
     row = page.locator("#deployments tr", has_text=POET)
     expect(row.get_by_role("link", name="Chat")).to_be_visible()
-    assert page.get_by_role("button", name="Stop").count() == 0
-    assert page.get_by_label("Deploy a model").count() == 0
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(page.get_by_label("Deploy a model")).to_have_count(0)
     row.get_by_role("link", name="Chat").click()
+    arrive(page, page.locator(".pane"))
     say(page, "hello")
     await_answers(page)
-    assert page.get_by_role("button", name="Keep").count() == 0
+    expect(page.get_by_role("button", name="Keep")).to_have_count(0)
 
 
 def test_what_was_asked_is_in_the_log_unless_it_is_kept_out(owner: Visit) -> None:
@@ -96,7 +97,7 @@ def test_what_was_asked_is_in_the_log_unless_it_is_kept_out(owner: Visit) -> Non
     line = page.locator("#requests tr", has_text="a question for the log")
     expect(line).to_contain_text(POET)
     line.locator("summary").click()
-    expect(line.get_by_text("a question for the log")).to_be_visible()
+    expect(line.locator(".prose", has_text="a question for the log")).to_be_visible()
     page.get_by_label("Outcome").select_option("failed")
     expect(line).to_have_count(0)
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.api.serving import BASE, PASSWORD, Served
 from tests.console.filling import add_dataset, add_model
-from tests.console.visitors import Visit, visiting
+from tests.console.visitors import Visit, arrive, visiting
 from tests.console.xss import ATTACKS, assert_unharmed
 from tests.serving.adapters import make_adapter
 
@@ -28,7 +28,7 @@ def trained(served: Served) -> str:
 def test_a_model_is_named_described_and_aliased(owner: Visit, trained: str) -> None:
     page = owner.open("/models")
     page.get_by_role("link", name=trained).click()
-    expect(page.locator(".flow")).to_contain_text("lessons")
+    arrive(page, page.locator(".flow", has_text="lessons"))
     expect(page.locator(".flow")).to_contain_text(BASE)
 
     page.locator("#description").fill(f"first try {ATTACKS[0]}")
@@ -36,7 +36,7 @@ def test_a_model_is_named_described_and_aliased(owner: Visit, trained: str) -> N
         page.get_by_role("button", name="Save").click()
     page.get_by_label("Alias").fill("prod")
     page.get_by_role("button", name="Point it here").click()
-    expect(page.locator(".flow")).to_contain_text("prod")
+    arrive(page, page.locator(".flow", has_text="prod"))
     expect(page.locator("#description")).to_have_value(f"first try {ATTACKS[0]}")
     assert_unharmed(page)
 
@@ -67,6 +67,7 @@ def test_a_model_made_elsewhere_is_imported_or_says_why_not(
         page = owner.open("/models")
         page.get_by_role("link", name="Import a model").click()
         page.locator("#upload-file").set_input_files(archive)
+        arrive(page, page.get_by_label("Name"))
         page.get_by_label("Name").fill(name)
         page.get_by_label("Base model of an adapter").select_option(BASE)
         page.get_by_role("button", name="Import").click()
@@ -98,5 +99,6 @@ def test_who_only_reads_sees_models_in_chinese(
         expect(page.get_by_role("heading", name="基座模型")).to_be_visible()
         page.get_by_role("link", name=trained).click()
         expect(page).to_have_url(re.compile("/models/"))
-        assert page.get_by_role("button", name="删除").count() == 0
-        assert page.locator("form[hx-post]").count() == 0
+        arrive(page, page.locator(".flow"))
+        expect(page.get_by_role("button", name="删除")).to_have_count(0)
+        expect(page.locator("form[hx-post]")).to_have_count(0)

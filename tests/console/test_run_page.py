@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.api.serving import BASE, Served
 from tests.console.trainings import add_dataset, events_of, train, wait_for
-from tests.console.visitors import Visit, visiting
+from tests.console.visitors import Visit, settle, visiting
 from tests.console.xss import ATTACKS, assert_unharmed
 from tunesmith.service.access import Actor
 from tunesmith.training.checkpoint import delete_superseded
@@ -93,8 +93,16 @@ def test_a_warning_of_the_stream_is_said_in_chinese(
 # --- checkpoints -----------------------------------------------------------------------------
 
 
+def _open_run(owner: Visit, run_id: str) -> tuple[Page, Response]:
+    """A run's page once its stream has made it ask for its checkpoints anew; and the answer."""
+    with owner.page.expect_response(f"**/runs/{run_id}/checkpoints") as listed:
+        page = owner.open(f"/runs/{run_id}")
+    settle(page)
+    return page, listed.value
+
+
 def test_a_checkpoint_is_pinned_and_let_go(owner: Visit, finished: str) -> None:
-    page = owner.open(f"/runs/{finished}")
+    page, _ = _open_run(owner, finished)
     row = page.locator("#checkpoints tbody tr").last
     row.get_by_role("button", name="Pin").click()
     expect(row.get_by_role("img", name="pinned")).to_be_visible()
@@ -104,9 +112,10 @@ def test_a_checkpoint_is_pinned_and_let_go(owner: Visit, finished: str) -> None:
 
 
 def test_a_pin_that_comes_too_late_is_told(owner: Visit, served: Served, finished: str) -> None:
-    # The list is asked for once more at first; what is deleted after that is still shown.
-    with owner.page.expect_response(f"**/runs/{finished}/checkpoints"):
-        page = owner.open(f"/runs/{finished}")
+    page, listed = _open_run(owner, finished)
+    # Whenever it asks again: what is deleted from now on is still shown.
+    shown = listed.text()
+    page.route(f"**/runs/{finished}/checkpoints", lambda route: route.fulfill(body=shown))
     expect(page.locator("#checkpoints tbody tr")).to_have_count(2)
     checkpoints = events_of(served, finished).with_name("checkpoints")
     delete_superseded(checkpoints, keep=1, best_step=None)
@@ -118,7 +127,7 @@ def test_a_pin_that_comes_too_late_is_told(owner: Visit, served: Served, finishe
 def test_a_checkpoint_becomes_a_version_of_the_model_to_chat_with(
     owner: Visit, finished: str
 ) -> None:
-    page = owner.open(f"/runs/{finished}")
+    page, _ = _open_run(owner, finished)
     page.locator("#checkpoints tbody tr").first.get_by_role("button", name="version").click()
     page.wait_for_url("**/models/*")
     expect(page.get_by_role("heading", name="with-a-page@2")).to_be_visible()
@@ -132,7 +141,7 @@ def test_a_checkpoint_is_chatted_with_as_the_version_that_it_becomes(
     owner: Visit, finished: str
 ) -> None:
     for _ in range(2):  # the second time it is one
-        page = owner.open(f"/runs/{finished}")
+        page, _ = _open_run(owner, finished)
         page.locator("#checkpoints tbody tr").first.get_by_role("button", name="Chat").click()
         page.wait_for_url("**/chat?*")
         expect(page.locator('[data-part="model"]')).to_have_value("with-a-page@2")

@@ -2,12 +2,11 @@
 
 import json
 import re
-import time
 from datetime import UTC, datetime, timedelta
 from signal import SIGKILL
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.api.serving import Served
 from tests.console.trainings import actor_of, add_dataset, events_of, train, wait_for
@@ -50,7 +49,7 @@ def test_a_restart_of_the_server_leaves_no_gap_and_no_duplicate(
     run_id = train(served, actor, "through-a-restart", dataset, epochs=15, evaluate_every=150)
     page = owner.open(f"/runs/{run_id}")
     run = page.locator("#run")
-    expect(page.locator("#run")).to_have_attribute("data-steps", _SOME, timeout=_LONG)
+    page.wait_for_function("document.getElementById('run').dataset.steps > 0", timeout=_LONG)
     served.end("server", by=SIGKILL)  # at once, while steps are to come
     expect(page.get_by_text("disconnected; coming back by itself")).to_be_visible()
     served.start("server")
@@ -123,13 +122,24 @@ def test_ten_thousand_points_stay_smooth(
     expect(page.locator("#run")).to_have_attribute("data-steps", str(_NUM_POINTS))
     chart = page.locator("[data-chart=loss]")
     expect(chart).to_have_attribute("data-points", str(2 * _NUM_POINTS))
-    took: list[float] = []
-    for weight in ("0.8", "0.9", "0.95"):
+    weights = ("0.8", "0.9", "0.95")
+    begun = _cpu_seconds(page)
+    for weight in weights:
+        chart.evaluate("chart => delete chart.dataset.drawMs")
         page.locator("#smoothing").fill(weight)
-        page.wait_for_timeout(400)
-        took.append(float(chart.get_attribute("data-draw-ms") or "nan"))
-    print(f"an update of {2 * _NUM_POINTS} points takes {sorted(took)[1]:.0f} ms")
-    assert sorted(took)[1] < 250
+        expect(chart).to_have_attribute("data-draw-ms", re.compile(r"\d"))
+    took = (_cpu_seconds(page) - begun) / len(weights)
+    print(f"an update of {2 * _NUM_POINTS} points takes {1000 * took:.0f} ms")
+    assert took < 0.5
+
+
+def _cpu_seconds(page: Page) -> float:
+    """What the page's own thread has computed so far, however busy the machine is."""
+    tools = page.context.new_cdp_session(page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    metrics = tools.send("Performance.getMetrics")["metrics"]
+    tools.detach()
+    return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
 
 
 # --- all runs --------------------------------------------------------------------------------
@@ -168,16 +178,13 @@ def test_a_thousand_runs_are_shown_within_a_second(browser: Browser, served: Ser
     _add_runs(served, actor, 1000)
     with visiting(browser, served) as visit:
         visit.log_in(email="many@example.org", password=PASSWORD)
-        took: list[float] = []
-        for _ in range(3):
-            begun = time.perf_counter()
-            page = visit.open("/runs")
-            page.locator("#list input[type=checkbox]").first.check()
-            took.append(time.perf_counter() - begun)
+        begun = served.cpu_seconds("server")
+        page = visit.open("/runs")
+        took = served.cpu_seconds("server") - begun
         expect(page.locator("#list tbody tr")).to_have_count(50)
         expect(page.get_by_role("link", name="Older")).to_be_visible()
-    print(f"/runs of 1,000 runs: {sorted(took)[1]:.2f} s")
-    assert sorted(took)[1] < 3  # 1 s with nothing else at work on the machine
+    print(f"/runs of 1,000 runs takes {took:.2f} s of the server")
+    assert took < 1
 
 
 def _add_runs(served: Served, actor: Actor, count: int) -> None:

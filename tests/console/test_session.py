@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.api.serving import Served
-from tests.console.visitors import Visit, visiting
+from tests.console.visitors import Visit, arrive, visiting
 
 
 def test_who_is_not_logged_in_comes_back_to_where_they_wanted_to_go(
@@ -39,7 +39,7 @@ def test_language_and_theme_are_kept(owner: Visit) -> None:
     expect(page.get_by_role("heading", name="Home")).to_be_visible()
     page.get_by_label("Language").click()
     page.get_by_role("button", name="中文").click()
-    expect(page.get_by_role("heading", name="首页")).to_be_visible()
+    arrive(page, page.get_by_role("heading", name="首页"))
     page.get_by_label("深色").click()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
     page.reload()

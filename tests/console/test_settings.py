@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.serving import OWNER, PASSWORD, Served
-from tests.console.visitors import Visit, visiting
+from tests.console.visitors import Visit, arrive, visiting
 from tests.console.xss import ATTACKS, assert_unharmed
 from tunesmith.service import audit
 from tunesmith.service.access import authenticate
@@ -111,18 +111,20 @@ def test_the_operator_makes_tenants_sets_prices_and_sees_all(
         page.get_by_label("Log in as the operator").check()
         page.get_by_role("button", name="Log in").click()
         expect(page).to_have_url(re.compile("/settings/tenants$"))
-        assert page.locator("aside .nav-link").count() == 1
+        arrive(page, page.locator("#owner"))
+        expect(page.locator("aside .nav-link")).to_have_count(1)
 
         page.locator("#name").fill("globex")
         page.locator("#owner").fill("gil@example.org")
         page.locator("#first-password").fill(PASSWORD)
         page.get_by_role("button", name="Add").click()
+        arrive(page, page.locator("summary", has_text="globex"))
         page.locator("summary", has_text="globex").click()
         tenant = page.locator("details", has_text="globex")
         tenant.get_by_label("Jobs at work").fill("2")
         tenant.get_by_label("Files, GB").fill("5")
-        tenant.get_by_role("button", name="Save").click()
-        page.wait_for_load_state("networkidle")
+        with page.expect_navigation():
+            tenant.get_by_role("button", name="Save").click()
         page.locator("summary", has_text="globex").click()
         expect(tenant.get_by_label("Files, GB")).to_have_value("5")
         expect(tenant.get_by_label("Jobs at work")).to_have_value("2")
@@ -130,15 +132,15 @@ def test_the_operator_makes_tenants_sets_prices_and_sees_all(
         page = visit.open("/settings/prices")
         page.get_by_label("Core hour").fill("0.05")
         page.get_by_label("Currency").fill("EUR")
-        page.get_by_role("button", name="Save").click()
-        page.wait_for_load_state("networkidle")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Save").click()
         expect(page.get_by_label("Core hour")).to_have_value("0.05")
 
         page = visit.open("/settings/people")
         expect(page.get_by_text("gil@example.org")).to_be_visible()
         page = visit.open("/settings/log")
         expect(page.get_by_role("cell", name="add_tenant").first).to_be_visible()
-        assert visit.open("/datasets").get_by_text("403").count() == 1
+        expect(visit.open("/datasets").get_by_text("403")).to_have_count(1)
 
 
 def test_what_people_are_called_is_never_more_than_text(owner: Visit) -> None:
@@ -169,10 +171,7 @@ def test_who_only_reads_sees_settings_in_chinese(browser: Browser, served: Serve
         visit.log_in(email="reader-of-settings@example.org", password=PASSWORD)
         page = visit.open("/settings/members")
         expect(page.get_by_role("heading", name="设置")).to_be_visible()
-        assert page.locator("form[hx-post], select[hx-post], [hx-delete]").count() == 0
-        assert page.locator(".settings-tabs a").all_inner_texts() == [
-            "成员",
-            "资源池与工作进程",
-            "通知",
-            "用量与费用",
-        ]
+        expect(page.locator("form[hx-post], select[hx-post], [hx-delete]")).to_have_count(0)
+        expect(page.locator(".settings-tabs a")).to_have_text(
+            ["成员", "资源池与工作进程", "通知", "用量与费用"]
+        )

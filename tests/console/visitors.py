@@ -4,12 +4,26 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from tests.api.serving import OWNER, PASSWORD, Served
 
 PATIENCE = 15_000  # milliseconds; real trainings wait longer, in the tests that train
 expect.set_options(timeout=PATIENCE)
+
+
+def arrive(page: Page, sight: Locator) -> None:
+    """Wait for the page that a click leads to, by what is seen there, and for its scripts.
+
+    A page is seen before they have come, and what is clicked or pressed until then is lost.
+    """
+    expect(sight).to_be_visible()
+    page.wait_for_load_state()
+
+
+def settle(page: Page) -> None:
+    """Wait until htmx has put in what it asked for: what it replaces forgets what is done to it."""
+    expect(page.locator(".htmx-request")).to_have_count(0)
 
 
 @dataclass

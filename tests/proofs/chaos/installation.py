@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any, Self
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from tests.api.serving import free_port
 from tests.conftest import make_tiny_model
 from tests.databases import PostgresServer
 from tunesmith.artifacts import commit_folder
@@ -96,7 +96,7 @@ class Installation:
     def __enter__(self) -> Self:
         self.home = Home(self.folder / "home")
         self._url = None if self.postgres is None else self.postgres.create(self.folder.name)
-        self.port = _free_port()
+        self.port = free_port()
         self.services = self._open()
         secret = people.ensure_setup_secret(self.services)
         assert secret is not None
@@ -238,9 +238,3 @@ def wait_for(answer: Callable[[], Any], *, what: str, seconds: float = PATIENCE_
             return found
         time.sleep(0.02)
     raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -1,6 +1,5 @@
 """R4: the server is killed as soon as it has accepted a job, or while it does."""
 
-import multiprocessing
 import random
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
@@ -10,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tests.forks import PROCESSES
 from tests.proofs.chaos.figures import Figure, none_of
 from tests.proofs.chaos.installation import Installation, Unreachable, wait_for
 from tests.training.runs import counting_rows
@@ -18,11 +18,6 @@ from tunesmith.store.home import Home
 from tunesmith.store.tables import Job
 
 _LONGEST_LIFE = 0.05  # seconds between the answer, or the request, and the kill
-
-# A server that forks from a process which has imported everything is up in a tenth of the time;
-# what it does from then on, it does as the command does.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tunesmith.api.server", "tests.proofs.chaos.submits"])
 
 
 def run_submits(site: Installation, *, num_submits: int, seed: int) -> Iterator[Figure]:
@@ -72,7 +67,7 @@ def _submit_in_danger(
 
 def _start(site: Installation) -> BaseProcess:
     config = ServiceConfig(port=site.port, database=site.services.config.database)
-    server = _PROCESSES.Process(target=_serve, args=(config, site.home.folder), daemon=True)
+    server = PROCESSES.Process(target=_serve, args=(config, site.home.folder), daemon=True)
     server.start()
     wait_for(site.answers, what="the server")
     return server
