@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from tests.databases import PostgresServer, postgres_programs
+from tunesmith.service import people
 from tunesmith.service.config import ServiceConfig
 from tunesmith.service.services import Services
 from tunesmith.store.database import Database
@@ -76,6 +78,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("TUNESMITH_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hashing one is slow on purpose, and tests make hundreds of people."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(people, "_passwords", quick)
+        yield
 
 
 # --- databases: every test that asks for one runs on SQLite and on PostgreSQL --------------------

@@ -13,13 +13,16 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 from typing import Any
 from urllib.parse import quote
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis.strategies import DrawFn, composite
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -39,6 +42,7 @@ _CHECKS = [
     response_schema_conformance,
 ]
 _NUM_THINGS = 6  # of each kind that a path can name
+_NUM_TRIES = 20  # at each case; Hypothesis alone tries a thousand times what cannot be made
 _LIBRARIES = re.compile(
     r"(?i)sqlalchemy|psycopg|starlette|uvicorn|site-packages|Traceback|pydantic[-_. ]|/python3"
 )
@@ -80,6 +84,13 @@ def fuzz(world: World, *, num_requests: int, number: int, only: str = "") -> Fig
 
 def _cases(operation: Any, mode: GenerationMode, *, most: int, number: int) -> Iterator[Any]:
     cases: list[Any] = []
+    tries = count(1)
+
+    @composite
+    def few(draw: DrawFn) -> Any:
+        if next(tries) > most * _NUM_TRIES:
+            raise _Enough
+        return draw(operation.as_strategy(generation_mode=mode))
 
     @seed(number)
     @settings(
@@ -90,16 +101,17 @@ def _cases(operation: Any, mode: GenerationMode, *, most: int, number: int) -> I
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    @given(operation.as_strategy(generation_mode=mode))
+    @given(few())
     def collect(case: Any) -> None:
         cases.append(case)
 
-    try:
+    with suppress(Exception):  # an operation that takes no input cannot be asked wrongly
         collect()
-    except Exception as error:  # an operation that takes no input cannot be asked wrongly
-        if "negative" not in str(error).lower() and not cases:
-            return iter(())
     return iter(cases)
+
+
+class _Enough(Exception):
+    """No further case is looked for."""
 
 
 def _ask(
