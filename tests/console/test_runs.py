@@ -49,7 +49,7 @@ def test_a_restart_of_the_server_leaves_no_gap_and_no_duplicate(
     run_id = train(served, actor, "through-a-restart", dataset, epochs=15, evaluate_every=150)
     page = owner.open(f"/runs/{run_id}")
     run = page.locator("#run")
-    page.wait_for_function("document.getElementById('run').dataset.steps > 0", timeout=_LONG)
+    page.wait_for_function("() => document.getElementById('run').dataset.steps > 0", timeout=_LONG)
     served.end("server", by=SIGKILL)  # at once, while steps are to come
     expect(page.get_by_text("disconnected; coming back by itself")).to_be_visible()
     served.start("server")
