@@ -25,13 +25,18 @@ from tunesmith.store.tables import Job, Table
 NUM_SLOW = 200
 NUM_WAITING = 10_000
 NUM_ANSWERS = 20  # of `/health`, while it is made hard for it
-MOST_SECONDS = 15.0  # that one may take on a machine that does other things; at rest milliseconds
+MOST_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
     with serving(tmp_path_factory.mktemp("abuse"), "server") as made:
         yield made
+
+
+def _most(seconds: list[float]) -> float:
+    """What nine of ten took at most: the tests beside this one may hold a core for a moment."""
+    return sorted(seconds)[len(seconds) * 9 // 10]
 
 
 @contextmanager
@@ -68,7 +73,7 @@ def test_health_answers_while_two_hundred_callers_dawdle(served: Served) -> None
         while len(seconds) < NUM_ANSWERS:
             for each in slow:
                 each.sendall(b"X-Slow: yes\r\n")  # headers that never end
-    assert max(seconds) < MOST_SECONDS
+    assert _most(seconds) < MOST_SECONDS
 
 
 def test_health_answers_while_large_bodies_and_many_ranges_come(served: Served) -> None:
@@ -95,7 +100,7 @@ def test_health_answers_while_large_bodies_and_many_ranges_come(served: Served) 
         while len(seconds) < NUM_ANSWERS:
             statuses |= set(pool.map(flood, range(10)))
     assert statuses <= {200, 400, 422}
-    assert max(seconds) < MOST_SECONDS
+    assert _most(seconds) < MOST_SECONDS
 
 
 def test_a_tenant_with_a_full_queue_does_not_hold_others_up(served: Served) -> None:
@@ -112,7 +117,7 @@ def test_a_tenant_with_a_full_queue_does_not_hold_others_up(served: Served) -> N
             begun = served.cpu_seconds("server")
             _read(served, path)
             assert served.cpu_seconds("server") - begun < 1
-    assert max(seconds) < MOST_SECONDS
+    assert _most(seconds) < MOST_SECONDS
     mine = submitting.submit_job(services, PullRequest(model="smollm2-135m"), actor=modest)
     taken: list[str] = []
 
