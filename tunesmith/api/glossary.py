@@ -58,6 +58,7 @@ GLOSSARY: Mapping[str, tuple[str, Any]] = {
     "created_at": ("when it was made", _TIME),
     "created_by": ("who made it", "ann@example.org"),
     "currency": ("what amounts are in", "EUR"),
+    "course": ("how the loss went, as a few (step, loss)", [[1, 2.31], [8, 1.42]]),
     "curve": ("optimizer steps, thinned evenly", None),
     "data": ("the entries of this page", None),
     "dataset": ("NAME or NAME@VERSION of a dataset", "questions"),
@@ -432,6 +433,10 @@ BODIES: Mapping[str, Any] = {
     },
     "Split": {"percent": 10, "rest": "questions-train", "held_out": "questions-test"},
     "Submission": {"job": {"kind": "train", "recipe": RECIPE}, "options": {"priority": 1}},
+    "Sweep": {
+        "job": {"kind": "train", "recipe": RECIPE},
+        "grid": {"training.learning_rate": [1e-4, 3e-4]},
+    },
     "TenantChange": {"quotas": {"max_running": 8}},
     "TenantName": {"name": "acme-labs"},
     "VoteRequest": {"choice": "A"},

@@ -8,6 +8,8 @@ from tunesmith.schema import by_dotted_path
 from tunesmith.service.run_pages import RunDetail, get_run
 from tunesmith.service.services import Services
 
+MOST_COMPARED = 8  # whose curves can be told apart
+
 _ABSENT = None
 
 

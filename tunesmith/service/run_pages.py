@@ -3,10 +3,10 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from tunesmith.errors import Conflict, InUse, NotFound
@@ -28,17 +28,26 @@ from tunesmith.service.run_figures import (
     last_losses,
     samples,
     seconds_left,
+    sketch,
+    tail,
     thinned,
     validations,
 )
 from tunesmith.service.services import Services
-from tunesmith.store.tables import TERMINAL, Job, Model, NameRow
+from tunesmith.store.tables import TERMINAL, Job, JobStatus, Model, NameRow
 from tunesmith.training.config import TrainConfig
+
+_POINTS_OF_A_SKETCH = 32  # of a curve that is as large as a word
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run as lists show it. Losses are the last that were measured."""
+    """A run as lists show it. Losses are the last that were measured.
+
+    Attributes:
+        course: how the loss went, as a few (step, loss).
+        seconds_left: at the pace of the last steps; None where nothing is at work.
+    """
 
     job: JobView
     model: str
@@ -46,6 +55,8 @@ class RunSummary:
     datasets: list[str]
     loss: float | None
     validation_loss: float | None
+    course: list[tuple[int, float]]
+    seconds_left: float | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,6 @@ class RunDetail:
         samples: what the model answered while it learnt, if it was asked.
         warnings: what the engine wants known.
         tokens_per_second: over all steps.
-        seconds_left: at the pace of the last steps; None where nothing is at work.
         model_ids: the registered models that came out of it.
         origin: the run that it goes on with (its id or name), or RUN@STEP that it begins with.
         changes: what to change in the recipe before it is tried again, where it failed for that.
@@ -75,7 +85,6 @@ class RunDetail:
     samples: list[SamplePoint]
     warnings: list[str]
     tokens_per_second: float
-    seconds_left: float | None
     model_ids: list[str]
     origin: str | None
     changes: dict[str, Any]
@@ -98,6 +107,16 @@ def list_runs(
     return [_summary(services, job, view) for job, view in zip(jobs, views, strict=True)], has_more
 
 
+def count_runs(services: Services, tenant_id: str) -> dict[JobStatus, int]:
+    """How many runs are in which state, by the course of their lives; empty states left out."""
+    runs = select(Job.status, func.count()).where(
+        Job.tenant_id == tenant_id, Job.kind == "train", Job.removed_at.is_(None)
+    )
+    with services.database.reading() as db:
+        counts = dict(db.execute(runs.group_by(Job.status)).all())
+    return {status: counts[status] for status in get_args(JobStatus) if status in counts}
+
+
 def get_run(services: Services, tenant_id: str, run_id: str, *, points: int) -> RunDetail:
     """Everything that is known of a run, its curve in at most `points` points.
 
@@ -110,7 +129,6 @@ def get_run(services: Services, tenant_id: str, run_id: str, *, points: int) -> 
         model_ids = list(db.scalars(select(Model.id).where(Model.job_id == job.id)))
     history = _history(services, job)
     steps = curve(history)
-    is_at_work = view.status in ("running", "pausing")
     seconds = sum(step.seconds for step in steps)
     recipe, request = _recipe(services, job), job.spec["request"]
     return RunDetail(
@@ -122,7 +140,6 @@ def get_run(services: Services, tenant_id: str, run_id: str, *, points: int) -> 
         samples=samples(history),
         warnings=[event["message"] for event in history if is_kind(event, "warning")],
         tokens_per_second=sum(step.num_tokens for step in steps) / seconds if seconds else 0.0,
-        seconds_left=seconds_left(steps, total_steps=view.total_steps) if is_at_work else None,
         model_ids=model_ids,
         origin=request.get("start_from") or request.get("run"),
         changes=suggest_changes(recipe, view.error["reason"]) if view.error else {},
@@ -131,7 +148,10 @@ def get_run(services: Services, tenant_id: str, run_id: str, *, points: int) -> 
 
 def _summary(services: Services, job: Job, view: JobView) -> RunSummary:
     recipe = _recipe(services, job)
-    last = last_losses(job_folder(services, job) / EVENTS)
+    events = job_folder(services, job) / EVENTS
+    recent = tail(events)
+    last = last_losses(recent)
+    is_at_work = view.status in ("running", "pausing")
     return RunSummary(
         job=view,
         model=recipe.model,
@@ -139,6 +159,8 @@ def _summary(services: Services, job: Job, view: JobView) -> RunSummary:
         datasets=[entry.dataset for entry in recipe.data.train],
         loss=last.get("step"),
         validation_loss=last.get("evaluated"),
+        course=sketch(events, most=_POINTS_OF_A_SKETCH),
+        seconds_left=seconds_left(recent, total_steps=view.total_steps) if is_at_work else None,
     )
 
 

@@ -72,11 +72,19 @@ def list_runs(
     return Page(data=data, has_more=has_more)
 
 
+@router.get("/counts")
+def count_runs(actor: Reader, services: ServicesDep) -> dict[JobStatus, int]:
+    """How many runs are in which state."""
+    return run_pages.count_runs(services, actor.tenant_id)
+
+
 @router.get("/differences")
 def get_run_differences(
     actor: Reader,
     services: ServicesDep,
-    run: Annotated[list[str], Query(description="ids of runs", max_length=8)] = [],  # noqa: B006
+    run: Annotated[
+        list[str], Query(description="ids of runs", max_length=run_differences.MOST_COMPARED)
+    ] = [],  # noqa: B006
 ) -> list[RunDifference]:
     """In which settings and results runs differ."""
     return run_differences.find_differences(services, actor.tenant_id, run)
