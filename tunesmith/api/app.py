@@ -40,6 +40,7 @@ from tunesmith.api.routes import (
     recipes,
     requests,
     runs,
+    sweeps,
     tenant,
     transcripts,
 )
@@ -53,6 +54,7 @@ _TENANTS: tuple[APIRouter, ...] = (
     datasets.router,
     files.router,
     jobs.router,
+    sweeps.router,
     runs.router,
     models.router,
     comparisons.router,
