@@ -17,7 +17,7 @@ from tunesmith.service.samples import import_samples
 from tunesmith.service.submitting import submit_job
 from tunesmith.store.tables import TERMINAL, Job
 
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 240  # a training of seconds, on a machine that does other things
 _ANSWERS = ("Which order do you mean?", "Order order on day", "It left.", "It left on day 8.")
 _MANY_ROWS = "ten-thousand-questions-of-the-customers-of-our-shops-in-2026"
 
@@ -115,10 +115,12 @@ def fill(served: Served) -> dict[str, str]:
     assert await_end(served, watched).status == "succeeded"
     _put_into_words(served, watched)
     train(served, actor, "support-bot-on-gpu", "sample", pool="gpu")  # which nobody works on
-    model = model_pages.list_models(
-        served.services, actor.tenant_id, name="support-bot", after=None, limit=1
-    )[0][0]
-    model_pages.set_alias(served.services, actor, "prod", model=model.id)
+    for name, alias in (
+        ("support-bot-slower", "prod"),
+        ("support-bot", "prod"),
+        (names[0], "next"),
+    ):
+        model = model_pages.set_alias(served.services, actor, alias, model=name).model_id
     people.add_member(
         served.services,
         actor.tenant_id,
@@ -136,7 +138,7 @@ def fill(served: Served) -> dict[str, str]:
         "watched_run": watched,
         "failed_run": _fail(served, actor),
         "many_rows": _MANY_ROWS,
-        "model": model.id,
+        "model": model,
         "file": upload(served, rows, filename="support.jsonl").id,
     }
 

@@ -37,6 +37,9 @@ def test_a_model_is_named_described_and_aliased(owner: Visit, trained: str) -> N
     page.get_by_label("Alias").fill("prod")
     page.get_by_role("button", name="Point it here").click()
     arrive(page, page.locator(".flow", has_text="prod"))
+    expect(page.locator("#alias-history circle")).to_have_count(1)
+    page.locator("#alias-history summary").click()
+    expect(page.locator("#alias-history li")).to_contain_text(f"prod: new → {trained}@1")
     expect(page.locator("#description")).to_have_value(f"first try {ATTACKS[0]}")
     assert_unharmed(page)
 

@@ -142,6 +142,26 @@ def _cpu_seconds(page: Page) -> float:
     return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
 
 
+def test_an_outlier_does_not_press_a_curve_flat(
+    owner: Visit, served: Served, actor: Actor, dataset: str
+) -> None:
+    run_id = train(served, actor, "with-a-spike", dataset, epochs=1)
+    wait_for(served, actor, run_id, "succeeded")
+    path = events_of(served, run_id)
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    step = next(line for line in lines if line["kind"] == "step")
+    steps = [{**step, "seq": n, "step": n, "loss": 900 if n == 7 else 3} for n in range(1, 101)]
+    path.write_text("".join(json.dumps(each) + "\n" for each in steps), "utf-8")
+    page = owner.open(f"/runs/{run_id}")
+    expect(page.locator("#run")).to_have_attribute("data-steps", "100")
+    page.locator("#smoothing").fill("0")
+    chart = page.locator("[data-chart=loss]")
+    expect(chart).to_have_attribute("data-points", "100")
+    expect(chart).to_have_attribute("data-top", "")
+    page.get_by_label("Outliers").select_option("0.99")
+    expect(chart).to_have_attribute("data-top", "3")
+
+
 # --- all runs --------------------------------------------------------------------------------
 
 

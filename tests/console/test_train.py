@@ -113,10 +113,41 @@ def test_only_the_fields_of_the_chosen_kinds_are_there(form: Page) -> None:
     expect(form.locator("[id='training.scheduler.power']")).to_have_count(1)
 
 
-def test_the_exact_figures_come_from_a_check(form: Page) -> None:
+def test_the_exact_figures_of_a_check_stand_in_place_of_the_estimates(form: Page) -> None:
+    warning = form.locator("#preview").get_by_text("checkpoint.every_steps = 200 exceeds")
+    expect(warning).to_be_visible()
     form.get_by_role("button", name="Check now").click()
     expect(form.locator("[data-checked]")).to_contain_text("Memory", timeout=_LONG)
     expect(form.locator("[data-checked]")).to_contain_text("activations")
+    expect(
+        form.locator("#preview").get_by_text("Steps", exact=True).filter(visible=True)
+    ).to_have_count(1)
+    expect(warning.filter(visible=True)).to_have_count(1)
+    form.locator("[id='training.epochs']").fill("1")
+    expect(form.locator("[data-estimate]")).to_be_visible()
+
+
+def test_values_to_try_are_a_run_each(form: Page, served: Served) -> None:
+    form.locator("#name").fill("tried")
+    form.locator("[id='training.learning_rate']").fill("1e-4 | 2e-3")
+    form.locator("summary", has_text="Method").click()
+    form.locator("[id='method.rank']").fill("2 | 4 | x")
+    expect(form.locator("[data-note-for='method.rank']")).to_contain_text("got 'x'")
+    form.locator("[id='method.rank']").fill("2|4")
+    expect(form.locator("#preview")).to_contain_text("4 runs, tried-1 to tried-4; of each:")
+    form.locator("#as-text summary").click()
+    expect(form.locator("#command")).to_contain_text("--set name=tried-4")
+    form.locator("#pool").evaluate("pool => pool.innerHTML = '<option>far-away</option>'")
+    form.get_by_role("button", name="Start 4 runs").click()
+    form.wait_for_url("**/runs?text=tried-")
+    expect(form.locator("#list tbody tr")).to_have_count(4)
+    form.get_by_label("All of them").check()
+    form.get_by_role("button", name="Compare the chosen").click()
+    differences = form.locator("#differences")
+    expect(differences.locator("tr", has_text="training.learning_rate")).to_contain_text("0.002")
+    expect(differences.locator("tr", has_text="method.rank").locator("td")).to_have_text(
+        ["method.rank", "4", "2", "4", "2"]
+    )
 
 
 def test_recipes_are_kept_and_loaded(form: Page, served: Served) -> None:
@@ -143,6 +174,14 @@ def test_a_recipe_of_yaml_fills_the_form(form: Page) -> None:
     expect(form.locator("[id='training.scheduler.kind']")).to_have_value("cosine")
     expect(form.locator("[id='training.learning_rate']")).to_have_value("0.0003")
     expect(form.locator("[data-ready=yes]")).to_be_visible()
+
+
+def test_a_dataset_leads_to_a_form_that_is_filled_in(owner: Visit, dataset: str) -> None:
+    page = owner.open(f"/datasets/{dataset}/rows")
+    page.get_by_role("link", name="Train on it").click()
+    expect(page.locator("[data-ready=yes]")).to_be_visible()
+    expect(page.locator("#dataset")).to_have_value(dataset)
+    expect(page.locator("#name")).to_have_value(f"{dataset}-tuned")
 
 
 def test_two_clicks_start_one_run(form: Page, served: Served) -> None:

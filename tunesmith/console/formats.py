@@ -1,6 +1,6 @@
 """How figures and times are written for people, in their language."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,14 @@ def percent(share: float, language: str) -> str:
 def figure(value: float | None) -> str:
     """A measured value with four significant digits; a dash where there is none."""
     return "–" if value is None else f"{value:.4g}"
+
+
+def polyline(course: Sequence[tuple[float, float]], width: float, height: float) -> str:
+    """The points of an SVG line along (x, y), from edge to edge of a box, the largest y on top."""
+    xs, ys = zip(*course, strict=True)
+    across = width / ((max(xs) - min(xs)) or 1)
+    up = height / ((max(ys) - min(ys)) or 1)
+    return " ".join(f"{(x - min(xs)) * across:.1f},{(max(ys) - y) * up:.1f}" for x, y in course)
 
 
 def num_bytes(count: int) -> str:

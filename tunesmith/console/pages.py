@@ -67,6 +67,7 @@ def _environment(language: str) -> Environment:
         ago=partial(formats.ago, language=language),
         moment=partial(formats.day_and_time, language=language),
         figure=formats.figure,
+        polyline=formats.polyline,
         bytes=formats.num_bytes,
         duration=formats.duration,
         settings=formats.settings,

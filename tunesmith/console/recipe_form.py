@@ -12,6 +12,7 @@ from tunesmith.console.language import mark
 from tunesmith.errors import RecipeInvalid
 from tunesmith.schema import by_dotted_path, parse_yaml
 from tunesmith.service.recipe_fields import RecipeField, list_fields
+from tunesmith.training.presets import PRESETS
 
 # Groups of "more parameters" by how the paths of their fields begin, in this order.
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -149,6 +150,19 @@ def values_of(texts: Mapping[str, str], datasets: Sequence[str]) -> dict[str, An
     return values
 
 
+def grid_of(texts: Mapping[str, str]) -> dict[str, list[Any]]:
+    """The values to try by path, of fields in which several stand with | between them.
+
+    Raises:
+        RecipeInvalid: one of them is no YAML.
+    """
+    return {
+        path: [_value(path, part) for part in text.split("|") if part.strip()]
+        for path, text in texts.items()
+        if "|" in text and path not in _PLAIN | _LINES
+    }
+
+
 _SHORT = ("name", "model", "method.kind")
 
 
@@ -188,6 +202,17 @@ def texts_of(recipe: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
             if texts.get(each.path) in (text_of(each.field.default), each.stands_for):
                 del texts[each.path]
     return texts, [_dataset_text(each) for each in _listed(entries)]
+
+
+def with_preset(texts: Mapping[str, str], name: str) -> dict[str, str]:
+    """The texts with a preset's in their places; as they are where there is none of that name."""
+    preset = PRESETS.get(name)
+    return with_settings(texts, preset.settings if preset is not None else {})
+
+
+def with_settings(texts: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, str]:
+    """The texts with others for some settings, given by path."""
+    return {**texts, **{path: text_of(value) for path, value in settings.items()}}
 
 
 def _text(path: str, value: Any) -> str:

@@ -1,7 +1,9 @@
 """The first page: what runs, what waits, how busy the machine is, and what to do next."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -9,12 +11,25 @@ from fastapi.responses import HTMLResponse
 from tunesmith.api.access import Reader, ServicesDep
 from tunesmith.console.formats import num_bytes
 from tunesmith.console.pages import page_router, render, text_in
-from tunesmith.service import dataset_pages, job_views, model_pages
+from tunesmith.service import dataset_pages, job_views, jobs, model_pages, run_pages
 from tunesmith.service.access import Actor
+from tunesmith.service.jobs import JobFilter
 from tunesmith.service.operating import MachineLoad, machine_load
 from tunesmith.service.services import Services
+from tunesmith.store.tables import ACTIVE
 
 router = page_router()
+
+_LATEST = 5
+_FIRST_PRESET = "fast"  # a newcomer wants to see a result
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What a newcomer does next: `data`, `train`, `wait` or `chat`, and where."""
+
+    name: str
+    address: str
 
 
 @router.get("/")
@@ -32,8 +47,15 @@ def now(request: Request, actor: Reader, services: ServicesDep) -> HTMLResponse:
 
 def _now(request: Request, actor: Actor) -> dict[str, Any]:
     services: Services = request.app.state.services
-    jobs = job_views.list_queue(services, actor.tenant_id)
-    return {"jobs": jobs, "figures": _figures(machine_load(services), text_in(request))}
+    latest, _ = run_pages.list_runs(
+        services, actor.tenant_id, matching=JobFilter(kinds=["train"]), after=None, limit=_LATEST
+    )
+    return {
+        "jobs": job_views.list_queue(services, actor.tenant_id),
+        "figures": _figures(machine_load(services), text_in(request)),
+        "runs": latest,
+        "counts": run_pages.count_runs(services, actor.tenant_id),
+    }
 
 
 def _figures(load: MachineLoad, _: Callable[[str], str]) -> Sequence[tuple[str, str, str, float]]:
@@ -48,14 +70,21 @@ def _figures(load: MachineLoad, _: Callable[[str], str]) -> Sequence[tuple[str, 
     )
 
 
-def _next_step(services: Services, actor: Actor) -> str | None:
-    """What a newcomer does next: `data`, `train`, `chat`; None once there are several models."""
-    models, has_more = model_pages.list_models(
-        services, actor.tenant_id, name=None, after=None, limit=2
-    )
+def _next_step(services: Services, actor: Actor) -> NextStep | None:
+    """What a newcomer does next; None once there are several models."""
+    tenant = actor.tenant_id
+    models, has_more = model_pages.list_models(services, tenant, name=None, after=None, limit=2)
     if len(models) > 1 or has_more:
         return None
     if models:
-        return "chat"
-    datasets, _ = dataset_pages.list_datasets(services, actor.tenant_id, after=None, limit=1)
-    return "train" if datasets else "data"
+        asked = (f"{models[0].name}@{models[0].version}", models[0].base)
+        return NextStep("chat", "/chat?" + urlencode([("model", each) for each in asked]))
+    training = JobFilter(kinds=["train"], statuses=["queued", *ACTIVE])
+    at_work, _ = jobs.list_jobs(services, tenant, matching=training, limit=1)
+    if at_work:
+        return NextStep("wait", f"/runs/{at_work[0].id}")
+    datasets, _ = dataset_pages.list_datasets(services, tenant, after=None, limit=1)
+    if datasets:
+        filled = {"data": datasets[0].name, "preset": _FIRST_PRESET}
+        return NextStep("train", f"/train?{urlencode(filled)}")
+    return NextStep("data", "/datasets/new")

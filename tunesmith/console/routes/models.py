@@ -1,20 +1,23 @@
 """Models: the registry, base models, and of each model where it comes from and goes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Form, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from tunesmith.api.access import ModelEditor, Reader, Runner, ServicesDep
+from tunesmith.console.alias_picture import AliasPicture, draw_aliases
 from tunesmith.console.choices import list_whole
 from tunesmith.console.pages import go, page_router, render
 from tunesmith.errors import NotFound
 from tunesmith.schema import validate
 from tunesmith.service import files, jobs, model_pages, models, run_pages
 from tunesmith.service.access import Actor
+from tunesmith.service.alias_moves import list_moves
 from tunesmith.service.job_requests import PullRequest, RegisterRequest
 from tunesmith.service.job_views import JobView
+from tunesmith.service.model_pages import RegisteredModel
 from tunesmith.service.services import Services
 from tunesmith.service.submitting import submit_job
 from tunesmith.store.tables import ACTIVE
@@ -23,6 +26,7 @@ router = page_router()
 
 _MODELS_A_PAGE = 25
 _IMPORTS_SHOWN = 5
+_MOVES_SHOWN = 10  # of an alias
 
 
 @router.get("/models")
@@ -144,7 +148,22 @@ def show_model(
         lineage=lineage,
         versions=versions,
         datasets=_datasets(services, actor, lineage.model.run),
+        picture=_picture(services, actor, versions),
     )
+
+
+def _picture(
+    services: Services, actor: Actor, versions: Sequence[RegisteredModel]
+) -> AliasPicture | None:
+    """How the aliases of these versions moved; nothing where none did."""
+    aliases = sorted({alias for version in versions for alias in version.aliases})
+    histories = {
+        alias: list_moves(services, actor.tenant_id, alias, after=0, limit=_MOVES_SHOWN)[0]
+        for alias in aliases
+    }
+    names = [f"{version.name}@{version.version}" for version in versions]
+    moved = {alias: history for alias, history in histories.items() if history}
+    return draw_aliases(moved, versions=names) if moved else None
 
 
 def _datasets(services: Services, actor: Actor, run_id: str | None) -> Mapping[str, str]:

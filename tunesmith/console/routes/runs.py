@@ -19,7 +19,6 @@ router = page_router()
 
 _PAGE = 50
 _STATES: tuple[JobStatus, ...] = ("queued", *ACTIVE, "paused", *TERMINAL)
-_MOST_COMPARED = 8
 
 Word = Annotated[str, Query(max_length=200)]
 
@@ -94,6 +93,7 @@ def _list(services: Services, actor: Actor, filters: dict[str, str]) -> dict[str
         "here": urlencode(query),
         "next": urlencode(following) if following else "",
         "narrowed": any(query.keys() - {"after"}),
+        "most_compared": run_differences.MOST_COMPARED,
     }
 
 
@@ -126,7 +126,7 @@ def compare(
     request: Request,
     actor: Reader,
     services: ServicesDep,
-    run: Annotated[list[str], Query(max_length=_MOST_COMPARED)] = [],  # noqa: B006
+    run: Annotated[list[str], Query(max_length=run_differences.MOST_COMPARED)] = [],  # noqa: B006
 ) -> HTMLResponse:
     """The curves of several runs over each other, and in what they differ."""
     return render(

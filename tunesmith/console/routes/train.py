@@ -1,25 +1,22 @@
 """Training: a form that says at once what it would come to, and starts a run."""
 
 import secrets
-import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-import yaml
 from fastapi import Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from tunesmith.api.access import Runner, ServicesDep, services_of
 from tunesmith.console import recipe_form
 from tunesmith.console.pages import go, notice, page_router, render, text_in
-from tunesmith.errors import RecipeInvalid
+from tunesmith.console.train_preview import Posted, look_at
 from tunesmith.modeling.catalog import WRITERS
-from tunesmith.schema import with_overrides
+from tunesmith.schema import MAX_NAME_CHARACTERS, with_overrides
 from tunesmith.service import (
     channels,
     dataset_pages,
-    drafts,
     jobs,
     model_pages,
     operating,
@@ -28,11 +25,12 @@ from tunesmith.service import (
     saved_recipes,
 )
 from tunesmith.service.access import Actor
-from tunesmith.service.drafts import DraftNote, DraftView
+from tunesmith.service.drafts import DraftView
 from tunesmith.service.job_requests import JobOptions, PreflightRequest, Resources, TrainRequest
 from tunesmith.service.recipe_fields import list_methods
 from tunesmith.service.services import Services
 from tunesmith.service.submitting import submit_job
+from tunesmith.service.sweeps import spread, submit_sweep
 from tunesmith.store.tables import TERMINAL
 from tunesmith.training.presets import PRESETS
 from tunesmith.training.saving import NEEDS, saving_settings
@@ -40,31 +38,6 @@ from tunesmith.training.saving import NEEDS, saving_settings
 router = page_router()
 
 _MOST_CHOICES = 200  # datasets or models that are offered; others are written by name
-
-
-@dataclass(frozen=True)
-class Posted:
-    """What the form says: a recipe's settings by path, and what is not part of a recipe."""
-
-    texts: dict[str, str]
-    datasets: list[str]
-    channels: list[str]
-    needs: list[str]
-    extra: dict[str, str]
-
-    @classmethod
-    def of(
-        cls,
-        texts: dict[str, str],
-        datasets: list[str],
-        *,
-        channels: Sequence[str] = (),
-        needs: Sequence[str] = (),
-        **extra: str,
-    ) -> "Posted":
-        """With nothing else, unless it is given."""
-        chosen = [each for each in datasets if each]
-        return cls(texts, chosen, list(channels), list(needs), extra)
 
 
 _EXTRA = ("preset", "yaml", "pool", "cores", "start_from", "key", "recipe_name")
@@ -93,17 +66,19 @@ def train_page(
     recipe: Annotated[str, Query(max_length=200)] = "",
     data: Annotated[str, Query(max_length=200)] = "",
     model: Annotated[str, Query(max_length=200)] = "",
+    preset: Annotated[str, Query(max_length=40)] = "",
     start_from: Annotated[str, Query(max_length=200)] = "",
     changes: Annotated[list[str], Query(alias="set", max_length=20)] = [],  # noqa: B006
 ) -> HTMLResponse:
-    """The form: empty, or filled with a run's recipe or a saved one, with changes."""
+    """The form: empty, for data, or filled with a run's recipe or a saved one, with changes."""
     values: dict[str, Any] = {}
     if run:
         values = run_pages.get_run(services, actor.tenant_id, run, points=2).recipe
         values = with_overrides(values, changes)
     elif recipe:
         values = saved_recipes.find_recipe(services, actor.tenant_id, recipe).recipe
-    texts, datasets = recipe_form.texts_of(values) if values else ({}, [data] if data else [])
+    texts, datasets = recipe_form.texts_of(values) if values else _texts_for(data)
+    texts = recipe_form.with_preset(texts, preset)
     texts["model"] = model or texts.get("model") or next(iter(WRITERS))
     return render(
         request,
@@ -112,10 +87,17 @@ def train_page(
         start_from=start_from,
         key=secrets.token_hex(16),
         presets=PRESETS,
+        chosen_preset=preset,
         recipes=saved_recipes.list_recipes(services, actor.tenant_id),
         **_fields(services, actor, texts, datasets),
         **_preview(request, actor, Posted.of(texts, datasets, start_from=start_from)),
     )
+
+
+def _texts_for(data: str) -> tuple[dict[str, str], list[str]]:
+    """The form's texts to train on a dataset, named after it; nothing without one."""
+    name = data.partition("@")[0]
+    return ({"name": f"{name[: MAX_NAME_CHARACTERS - 6]}-tuned"}, [data]) if data else ({}, [])
 
 
 @router.post("/train/form")
@@ -124,10 +106,7 @@ def form(request: Request, posted: Form, actor: Runner, services: ServicesDep) -
     texts, datasets = posted.texts, posted.datasets
     if posted.extra["yaml"]:
         texts, datasets = recipe_form.texts_of(recipe_form.read_recipe(posted.extra["yaml"]))
-    preset = PRESETS.get(posted.extra["preset"])
-    if preset is not None:
-        settings = preset.settings.items()
-        texts = {**texts, **{path: recipe_form.text_of(value) for path, value in settings}}
+    texts = recipe_form.with_preset(texts, posted.extra["preset"])
     shown = _fields(services, actor, texts, datasets, needed=posted.needs)
     return render(request, "train/fields.html", actor=actor, **shown)
 
@@ -137,8 +116,7 @@ def fill_by_needs(
     request: Request, posted: Form, actor: Runner, services: ServicesDep
 ) -> HTMLResponse:
     """The fields anew, with how often to save and how much to keep by the answers."""
-    settings = saving_settings(posted.needs).items()
-    texts = {**posted.texts, **{path: recipe_form.text_of(value) for path, value in settings}}
+    texts = recipe_form.with_settings(posted.texts, saving_settings(posted.needs))
     shown = _fields(services, actor, texts, posted.datasets, needed=posted.needs)
     return render(request, "train/fields.html", actor=actor, **shown)
 
@@ -153,7 +131,7 @@ def preview(request: Request, posted: Form, actor: Runner, services: ServicesDep
 @router.post("/train/check")
 def check(request: Request, posted: Form, actor: Runner, services: ServicesDep) -> HTMLResponse:
     """Ask for the exact figures; a job finds them out."""
-    recipe = runs.recipe_of(recipe_form.values_of(posted.texts, posted.datasets))
+    recipe = runs.recipe_of(spread(*posted.values_and_grid())[0])
     options = JobOptions(pool=posted.extra["pool"] or None)
     job = submit_job(services, PreflightRequest(recipe=recipe), actor=actor, options=options)
     return render(request, "train/check.html", actor=actor, job=job, ended=False)
@@ -174,7 +152,7 @@ def start(request: Request, posted: Form, actor: Runner, services: ServicesDep) 
     """Start the run and go to its page; what is wrong is said in the preview and at the fields."""
     shown = _preview(request, actor, posted)
     draft: DraftView = shown["draft"]
-    if draft.recipe is None or draft.problems:
+    if draft.problems:
         return render(request, "train/preview.html", actor=actor, **shown)
     cores = posted.extra["cores"]
     options = JobOptions(
@@ -182,18 +160,18 @@ def start(request: Request, posted: Form, actor: Runner, services: ServicesDep) 
         resources=Resources(cores=int(cores) if cores.isdigit() else None),
         notify=posted.channels,
     )
-    wanted = TrainRequest(
-        recipe=runs.recipe_of(draft.recipe), start_from=posted.extra["start_from"] or None
-    )
-    job = submit_job(
+    values, grid = posted.values_and_grid()
+    begun = submit_sweep(
         services,
-        wanted,
+        TrainRequest(recipe=runs.recipe_of(values), start_from=posted.extra["start_from"] or None),
+        grid=grid,
         actor=actor,
         options=options,
         # The form's own: a second click, or a repeated request, is the same run.
         idempotency_key=posted.extra["key"] or None,
     )
-    return go(request, f"/runs/{job.id}")
+    several = "?" + urlencode({"text": f"{values['name']}-"})
+    return go(request, "/runs" + (f"/{begun[0].id}" if len(begun) == 1 else several))
 
 
 @router.post("/train/recipes")
@@ -210,6 +188,13 @@ def forget(recipe_name: str, request: Request, actor: Runner, services: Services
     """Keep a recipe no longer."""
     saved_recipes.delete_recipe(services, actor.tenant_id, recipe_name)
     return go(request, "/train")
+
+
+def _preview(request: Request, actor: Actor, posted: Posted) -> dict[str, Any]:
+    """What templates show beside the form."""
+    services, _ = services_of(request), text_in(request)
+    seen = look_at(services, actor.tenant_id, posted, _)
+    return {"draft": seen.draft, "runs": seen.runs, "yaml": seen.yaml, "command": seen.commands}
 
 
 def _fields(
@@ -239,37 +224,3 @@ def _fields(
         "needs": NEEDS,
         "needed": needed,
     }
-
-
-def _preview(request: Request, actor: Actor, posted: Posted) -> dict[str, Any]:
-    unfilled = list(_unfilled(posted, text_in(request)))
-    try:
-        values = recipe_form.values_of(posted.texts, posted.datasets)
-    except RecipeInvalid as error:
-        path = error.message.partition(":")[0].partition(",")[0]
-        notes = [*unfilled, DraftNote(path, error.message, error.hint)]
-        return {"draft": DraftView(None, notes, [], None, []), "yaml": "", "command": ""}
-    draft = drafts.check_draft(services_of(request), actor.tenant_id, values)
-    # What is not filled in yet is asked for, rather than called wrong.
-    asked = {note.path.partition(".")[0] for note in unfilled}
-    wrong = [note for note in draft.problems if note.path.partition(".")[0] not in asked]
-    return {
-        "draft": replace(draft, problems=[*unfilled, *wrong]),
-        "yaml": yaml.safe_dump(values, sort_keys=False, allow_unicode=True),
-        "command": _command(values, posted.extra),
-    }
-
-
-def _unfilled(posted: Posted, _: Callable[[str], str]) -> Iterator[DraftNote]:
-    if not posted.texts.get("name", "").strip():
-        yield DraftNote("name", _("Give the model a name."))
-    if not posted.datasets:
-        yield DraftNote("data.train", _("Choose a dataset to train on."))
-
-
-def _command(values: Mapping[str, Any], extra: Mapping[str, str]) -> str:
-    """The command that starts the same run from the recipe, saved under its name."""
-    file = f"{values['name'] or 'recipe'}.yaml"
-    parts = ["tunesmith", "train", file]
-    parts += ["--from", extra["start_from"]] if extra.get("start_from") else []
-    return shlex.join(parts)

@@ -32,8 +32,9 @@ export const figure = (value) => {
   return size < 1e-3 || size >= 1e6 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
 };
 
-// A chart in `element`. `show` takes {series: [{name, points, color?, faint?, dots?}], log?, unit?}:
-// points are [x, y]; color is a place in the palette. Charts of one `group` zoom together.
+// A chart in `element`. `show` takes {series: [{name, points, color?, faint?, dots?}], log?, most?, xName?}:
+// points are [x, y]; color is a place in the palette; `most` is the share of all values that has to be
+// seen, so that a few outliers do not press the rest flat. Charts of one `group` zoom together.
 export class LineChart {
   constructor(element, { group, slider = false } = {}) {
     this.chart = echarts.init(element);
@@ -59,14 +60,16 @@ export class LineChart {
     this.waiting = undefined;
     if (!this.content) return;
     const begun = performance.now();
-    this.chart.setOption(optionsOf(this.content, (colors ??= readColors()), this.slider), { replaceMerge: ["series"] });
+    const options = optionsOf(this.content, (colors ??= readColors()), this.slider);
+    this.chart.setOption(options, { replaceMerge: ["series"] });
     this.drawnAt = performance.now();
+    this.chart.getDom().dataset.top = options.yAxis.max ?? "";
     this.chart.getDom().dataset.drawMs = (this.drawnAt - begun).toFixed(1);
     this.chart.getDom().dataset.points = this.content.series.reduce((sum, each) => sum + each.points.length, 0);
   }
 }
 
-function optionsOf({ series, log = false, xName = "" }, colors, slider) {
+function optionsOf({ series, log = false, most = 1, xName = "" }, colors, slider) {
   const axis = {
     axisLine: { lineStyle: { color: colors.grid } },
     axisLabel: { color: colors.text, formatter: figure, hideOverlap: true },
@@ -87,7 +90,7 @@ function optionsOf({ series, log = false, xName = "" }, colors, slider) {
     },
     xAxis: { ...axis, type: "value", min: "dataMin", max: "dataMax", name: xName, nameLocation: "middle", nameGap: 24,
       nameTextStyle: { color: colors.text }, splitLine: { show: false } },
-    yAxis: { ...axis, type: log ? "log" : "value", scale: true },
+    yAxis: { ...axis, type: log ? "log" : "value", scale: true, max: most < 1 ? quantile(series, most) : null },
     dataZoom: [{ type: "inside" }, ...(slider ? [{ type: "slider", height: 14, bottom: 4, showDetail: false,
       borderColor: colors.grid, brushSelect: false }] : [])],
     series: series.map((each, place) => ({
@@ -103,6 +106,12 @@ function optionsOf({ series, log = false, xName = "" }, colors, slider) {
       emphasis: { disabled: true },
     })),
   };
+}
+
+// The value that a share of all points does not exceed.
+function quantile(series, share) {
+  const values = Float64Array.from(series.flatMap(({ points }) => points.map(([, y]) => y))).sort();
+  return values[Math.floor(share * (values.length - 1))];
 }
 
 // Exponential moving average without the pull of its beginning towards zero; weight 0 changes nothing.

@@ -29,12 +29,18 @@ let lastNews = Date.now();
 const listeners = {
   status(event) {
     status = event.status;
+    if (FINAL.includes(status) || status === "paused") show("phase", "");
     refresh("head");
     // Which worker took it is nothing that a tenant has to know.
     tellSaid("status", texts[event.status] ?? event.status, event.status === "starting" ? "" : event.message);
   },
-  phase: (event) => tell("phase", texts[event.phase] ?? event.phase, event.detail),
+  phase(event) {
+    const phase = texts[event.phase] ?? event.phase;
+    show("phase", `${phase} …`);
+    tell("phase", phase, event.detail);
+  },
   started(event) {
+    show("phase", "");
     totalSteps = event.total_steps;
     // Steps after the checkpoint that it goes on from are taken, and told, again.
     steps = steps.filter((each) => each.step <= event.from_step);
@@ -153,7 +159,7 @@ byId("log-panel").addEventListener("toggle", ({ target }) => {
 const charts = Object.fromEntries(
   [...root.querySelectorAll("[data-chart]")].map((each) => [each.dataset.chart, new LineChart(each, { group: "run", slider: each.dataset.chart === "loss" })]),
 );
-const controls = { smoothing: byId("smoothing"), axis: byId("axis"), log: byId("log-scale") };
+const controls = { smoothing: byId("smoothing"), axis: byId("axis"), most: byId("most"), log: byId("log-scale") };
 for (const each of Object.values(controls)) each.addEventListener("input", () => draw());
 
 let drawing;
@@ -185,8 +191,10 @@ function drawCurves() {
   const weight = Number(controls.smoothing.value);
   byId("smoothing-value").textContent = weight.toFixed(2);
   const losses = along((each) => each.loss);
+  const most = Number(controls.most.value);
   charts.loss.show({
     log: controls.log.checked,
+    most,
     xName,
     series: [
       { name: texts.loss, points: losses, color: 0, faint: weight > 0 },
@@ -195,9 +203,9 @@ function drawCurves() {
         points: validations.map((each) => [placeOf.get(each.step) ?? 0, each.loss]) },
     ],
   });
-  const single = (chart, name, value, color) => chart.show({ xName, series: [{ name, points: along(value), color }] });
+  const single = (chart, name, value, color, more) => chart.show({ xName, series: [{ name, points: along(value), color }], ...more });
   single(charts.rate, texts.rate, (each) => each.learning_rate, 2);
-  single(charts.norm, texts.norm, (each) => each.grad_norm, 3);
+  single(charts.norm, texts.norm, (each) => each.grad_norm, 3, { most });
   single(charts.speed, texts.speed, (each) => each.num_tokens / each.seconds, 5);
   root.dataset.steps = steps.map((each) => each.step).length;
   root.dataset.distinct = new Set(steps.map((each) => each.step)).size;

@@ -227,5 +227,6 @@ function start() {
   part(root, "parameters").addEventListener("submit", (event) => event.preventDefault());
 
   for (const pane of saved?.panes ?? asked.panes) add(new Pane(pane));
+  box.focus({ preventScroll: true });
   watch();
 }
