@@ -75,7 +75,7 @@ outbox: .venv/dev  ## tell 200 events through killed dispatchers and refusing re
 canary: .venv/dev  ## 5,000 attempts of one tenant to see another's secrets by way of deployed models
 	@$(BIN)/python -m tests.proofs.canary
 
-serving-soak: .venv/dev  ## an hour of mixed load on deployed models: no wrong one may answer
+serving-soak: .venv/dev  ## an hour of mixed load on deployed models: no wrong one may answer, no memory may grow
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.proofs.serving_soak
 
 bench: .venv/runtime  ## benchmarks P1, P2, P3 against TRL: make bench BENCH_DATA=alpaca_en_demo.json

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 from sqlalchemy import select
 
 from tests.api.serving import BASE, TENANT, Served
@@ -20,16 +21,18 @@ from tunesmith.store.tables import Model, Tenant, new_id
 PATIENCE_SECONDS = 60.0
 
 
-def register_adapter(
+def register(
     services: Services,
     folder: Path,
     *,
     name: str,
+    kind: str = "adapter",
+    base: str = BASE,
     version: int = 1,
     tenant: str = TENANT,
     system_prompt: str = "",
 ) -> str:
-    """Put the adapter in `folder` into a tenant's registry; its id."""
+    """Put the model in `folder` into a tenant's registry; its id."""
     with services.database.transaction() as db:
         tenant_id = db.scalars(select(Tenant.id).where(Tenant.name == tenant)).one()
         model_id = f"ft:{BASE}:{tenant}:{name}:{new_id('x')[-12:]}"
@@ -39,17 +42,15 @@ def register_adapter(
             shutil.copytree(folder, target, dirs_exist_ok=True)
             write_json(target / SETTINGS, {"system_prompt": system_prompt})
 
-        manifest = commit_folder(
-            services.home(tenant_id).folder / where, kind="adapter", write=write
-        )
+        manifest = commit_folder(services.home(tenant_id).folder / where, kind=kind, write=write)
         db.add(
             Model(
                 id=model_id,
                 tenant_id=tenant_id,
                 name=name,
                 version=version,
-                kind="adapter",
-                base=BASE,
+                kind=kind,
+                base=base,
                 digest=manifest.digest,
                 folder=where,
                 created_at=services.clock(),
@@ -64,7 +65,7 @@ def make_and_register(
     """A random adapter of its own seed, strong enough to be told apart, in the registry."""
     base = services.installation.models / BASE
     folder = make_adapter(base, scratch / f"{name}-{seed}", kind=kind, seed=seed, scale=0.5)
-    return register_adapter(services, folder, name=name, **more)
+    return register(services, folder, name=name, **more)
 
 
 def wait_for(found: Callable[[], Any], *, what: str, seconds: float = PATIENCE_SECONDS) -> Any:
@@ -76,6 +77,17 @@ def wait_for(found: Callable[[], Any], *, what: str, seconds: float = PATIENCE_S
             return answer
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
         time.sleep(0.05)
+
+
+def engine_processes(served: Served) -> list[int]:
+    """The ids of the processes that serve its deployments."""
+    found: list[int] = []
+    for process in psutil.process_iter(["pid", "cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        is_engine = "tunesmith.jobs.serve" in words and any(str(served.home) in w for w in words)
+        if is_engine and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process.info["pid"])
+    return found
 
 
 def num_running(served: Served, model: str) -> int:

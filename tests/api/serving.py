@@ -52,9 +52,9 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, *names: str) -> None:
-        """Start `server` or `worker`, or both; the server answers on return."""
+        """Start `server`, `worker`, or further workers as `worker-ANY`; the server then answers."""
         for name in names:
-            command = [sys.executable, "-m", "tunesmith.cli.main", name]
+            command = [sys.executable, "-m", "tunesmith.cli.main", name.partition("-")[0]]
             command += ["--port", str(self.port)] if name == "server" else []
             with (self.home / f"{name}.log").open("ab") as log:
                 self._processes[name] = subprocess.Popen(
@@ -79,8 +79,12 @@ class Served:
                 return
         raise AssertionError(f"the server does not answer: {self.log('server')}")
 
+    def process_id(self, name: str) -> int:
+        """Of `server` or a worker."""
+        return self._processes[name].pid
+
     def log(self, name: str) -> str:
-        """What `server` or `worker` said."""
+        """What `server` or a worker said."""
         return (self.home / f"{name}.log").read_text("utf-8")
 
     def cpu_seconds(self, name: str) -> float:
@@ -89,7 +93,7 @@ class Served:
         return times.user + times.system
 
     def end(self, name: str, *, by: signal.Signals = signal.SIGTERM) -> None:
-        """End `server` or `worker`: with SIGTERM as an operator, with SIGKILL as bad luck."""
+        """End `server` or a worker: with SIGTERM as an operator, with SIGKILL as bad luck."""
         process = self._processes.pop(name)
         process.send_signal(by)
         process.wait(timeout=_PATIENCE_SECONDS)

@@ -8,11 +8,10 @@ from collections.abc import Generator
 from pathlib import Path
 
 import openai
-import psutil
 import pytest
 from openai import OpenAI
 
-from tests.api.deployed import Deployer, make_and_register, wait_for
+from tests.api.deployed import Deployer, engine_processes, make_and_register, wait_for
 from tests.api.openai_client import Clients
 from tests.api.serving import BASE, Served, serving
 from tunesmith.service.engine_plan import engine_bytes
@@ -138,7 +137,7 @@ def test_a_killed_engine_and_a_killed_worker_come_back(
     assert say(owner, "prod") == before
 
     served.end("worker", by=signal.SIGKILL)
-    wait_for(lambda: not _engine_processes(served), what="the end of its engine")
+    wait_for(lambda: not engine_processes(served), what="the end of its engine")
     with pytest.raises(openai.InternalServerError, match=r"does not answer|being deployed"):
         say(owner.with_options(max_retries=0), "prod")
     served.start("worker")
@@ -147,18 +146,8 @@ def test_a_killed_engine_and_a_killed_worker_come_back(
     assert say(owner, "prod") == before
 
 
-def _engine_processes(served: Served) -> list[int]:
-    found = []
-    for process in psutil.process_iter(["pid", "cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        is_engine = "tunesmith.jobs.serve" in words and any(str(served.home) in w for w in words)
-        if is_engine and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process.info["pid"])
-    return found
-
-
 def _engine_process(served: Served) -> int:
-    [pid] = _engine_processes(served)
+    [pid] = engine_processes(served)
     return pid
 
 
@@ -202,7 +191,7 @@ def test_a_second_model_fits_or_is_refused_in_a_sentence(tmp_path: Path) -> None
 
         # What an engine refuses to load is said as well, and not tried again and again.
         deployer.ask("POST", f"/deployments/{base_alone['id']}/stop")
-        wait_for(lambda: not _engine_processes(served), what="the end of the engine")
+        wait_for(lambda: not engine_processes(served), what="the end of the engine")
         config = json.loads((base / "config.json").read_text())
         (base / "config.json").write_text(json.dumps({**config, "model_type": "no-such-thing"}))
         deployer.ask("POST", f"/deployments/{base_alone['id']}/start")

@@ -17,7 +17,7 @@ def test_another_tenant_sees_nothing() -> None:
     assert figure.is_met, str(figure)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_no_wrong_adapter_answers(tmp_path: Path) -> None:
     wrong, answers, *_ = run_soak(
         tmp_path, seconds=12, num_adapters=2, num_clients=3, num_kills=1, seed=1
