@@ -5,17 +5,19 @@ rename, fsync the parent. Readers ignore a folder without a valid manifest, so a
 leaves the old state or the new one, never a mix.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from tunesmith.errors import ArtifactCorrupt
+from tunesmith.errors import ArtifactCorrupt, Conflict, NotFound
 from tunesmith.failpoints import failpoint
 from tunesmith.schema import Strict
 
@@ -163,6 +165,42 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def taking_turns(lock: Path) -> Generator[None]:
+    """Within, no other thread or process is within with the same file `lock`, which is made.
+
+    The kernel lets go of it however a process dies.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool) -> Generator[Path]:
+    """Where to write what becomes the file `path` as a whole, or not at all.
+
+    Raises:
+        Conflict: there is such a file and it is to stay, or a folder.
+        NotFound: the folder that it is to be in does not exist.
+    """
+    if path.is_dir():
+        raise Conflict(f"{path} is a folder", hint="name a file in it")
+    if path.exists() and not overwrite:
+        raise Conflict(f"{path} exists", hint="choose another file, or add --overwrite")
+    if not path.parent.is_dir():
+        raise NotFound(f"there is no folder {path.parent}", hint="make it first")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_durably(path: Path, text: str, *, mode: int = 0o666) -> None:

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tunesmith.artifacts import read_manifest, write_json
+from tunesmith.artifacts import read_manifest, taking_turns, write_json
 from tunesmith.data.dataset import (
     DatasetVersion,
     LeftOut,
@@ -192,11 +192,16 @@ def findings_of(home: Home, version: DatasetVersion) -> list[Finding]:
 
 
 def remembered(home: Home, version: DatasetVersion, what: str, find_out: Callable[[], Any]) -> Any:
-    """What was found out about a version, as JSON; kept in the cache of `home`."""
+    """What was found out about a version, as JSON; kept in the cache of `home`.
+
+    Of those who ask at once for what nobody knows yet, one finds it out and the others wait.
+    """
     path = home.cache / what / f"{version.id}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, as_json(find_out()))
+        with taking_turns(path.with_suffix(".lock")):
+            if not path.exists():
+                write_json(path, as_json(find_out()))
     return json.loads(path.read_text("utf-8"))
 
 

@@ -5,13 +5,10 @@ pins and who deletes take turns by a lock of the kernel's: a checkpoint is pinne
 both.
 """
 
-import fcntl
-import os
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tunesmith.artifacts import fsync_folder, read_manifest
+from tunesmith.artifacts import fsync_folder, read_manifest, taking_turns
 from tunesmith.errors import NotFound
 
 _PIN, _LOCK = "pinned-", "pins.lock"
@@ -49,12 +46,6 @@ def set_pin(checkpoints: Path, step: int, *, pinned: bool) -> None:
         fsync_folder(checkpoints)
 
 
-@contextmanager
-def nobody_pins(checkpoints: Path) -> Generator[None]:
+def nobody_pins(checkpoints: Path) -> AbstractContextManager[None]:
     """Within, pins stay as they are: for who deletes what has none."""
-    descriptor = os.open(checkpoints / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return taking_turns(checkpoints / _LOCK)
