@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.deployed import make_and_register, wait_for
+from tests.api.deployed import Deployer, make_and_register, wait_for
 from tests.api.serving import BASE, Served, serving
 from tests.cli.remotely import remote
 
@@ -84,6 +84,25 @@ def test_two_versions_of_a_prompt_are_compared(served: Served, tmp_path: Path) -
     assert found["report"] == f"{served.address}/comparisons/{found['kept']}"
     assert remote(served, "prompts", "delete", "short").code == 0
 
+    comparison = found["kept"]
+    [listed] = json.loads(remote(served, "comparisons", "list", "--json").out)
+    assert (listed["id"], listed["status"], listed["num_votes"]) == (comparison, "succeeded", 0)
+    assert json.loads(remote(served, "comparisons", "show", comparison, "--json").out) == found
+    voted = remote(served, "comparisons", "vote", comparison, typed="c\nb\n0\n")
+    assert voted.code == 0, voted.err
+    assert voted.out.count("shop short@2") == 2  # told after each vote
+    again = remote(served, "comparisons", "vote", comparison)
+    assert "you have voted on all of it" in again.out
+    totals = json.loads(remote(served, "comparisons", "votes", comparison, "--json").out)
+    assert (totals["num_votes"], totals["num_none"]) == (2, 1)
+    assert "1 votes" not in remote(served, "comparisons", "votes").out  # in chats there are none
+    page = tmp_path / "page.html"
+    assert remote(served, "comparisons", "export", comparison, page).code == 0
+    assert "short@2" in page.read_text()
+    assert remote(served, "comparisons", "delete", comparison).code == 0
+    gone = remote(served, "comparisons", "show", comparison)
+    assert (gone.code, comparison in gone.err) == (2, True)
+
 
 def test_models_are_measured_on_a_task_file(served: Served, tmp_path: Path) -> None:
     task = tmp_path / "facts.yaml"
@@ -95,3 +114,26 @@ def test_models_are_measured_on_a_task_file(served: Served, tmp_path: Path) -> N
         ("shop", ["facts/contains"]),
         (BASE, ["facts/contains"]),
     ]
+
+
+def test_kept_chats_are_read_exported_and_trained_on(served: Served, tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+    deployer = Deployer(served, served.key)
+    for title in ("first", "second"):
+        chat = {"title": title, "model": BASE, "messages": said}
+        deployer.ask("POST", "/transcripts", json=chat)
+    deployer.close()
+    newest, oldest = json.loads(remote(served, "transcripts", "list", "--json").out)
+    assert (newest["title"], oldest["title"]) == ("second", "first")
+    assert "assistant > hello" in remote(served, "transcripts", "show", newest["id"]).out
+    file = tmp_path / "chats.jsonl"
+    assert remote(served, "transcripts", "export", file, newest["id"]).code == 0
+    assert json.loads(file.read_text()) == {"messages": said}
+    again = remote(served, "transcripts", "export", file)
+    assert (again.code, "exists" in again.err) == (2, True)
+    assert "2 chats" in remote(served, "transcripts", "export", file, "--overwrite").out
+    made = remote(served, "transcripts", "dataset", "kept")
+    assert made.code == 0, made.err
+    assert "2 of 2 rows" in remote(served, "data", "show", "kept").out
+    assert remote(served, "transcripts", "delete", oldest["id"]).code == 0
+    assert remote(served, "transcripts", "show", oldest["id"]).code == 2

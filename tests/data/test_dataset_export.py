@@ -7,7 +7,7 @@ import pytest
 from tunesmith.data.comparison import compare_versions
 from tunesmith.data.dataset import DatasetVersion, import_dataset
 from tunesmith.data.export import EXPORTS, export_version
-from tunesmith.errors import DatasetRejected, NotFound
+from tunesmith.errors import Conflict, DatasetRejected, NotFound
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
 ROWS: dict[str, dict[str, Any]] = {
@@ -80,14 +80,14 @@ def test_a_file_is_not_overwritten_unasked(tmp_path: Path) -> None:
     version = imported(tmp_path, ROWS["text"])
     out = tmp_path / "out.jsonl"
     out.write_text("mine")
-    with pytest.raises(DatasetRejected, match="exists"):
+    with pytest.raises(Conflict, match="exists"):
         export_version(version, out, format="text")
     assert out.read_text() == "mine"
     export_version(version, out, format="text", overwrite=True)
     assert json.loads(out.read_text()) == ROWS["text"]
     with pytest.raises(NotFound, match="unknown export format 'texts'"):
         export_version(version, out, format="texts")
-    with pytest.raises(DatasetRejected, match="there is no folder"):
+    with pytest.raises(NotFound, match="there is no folder"):
         export_version(version, tmp_path / "none" / "out.jsonl", format="text")
 
 

@@ -3,8 +3,8 @@
 Every adapter was taught to say its own word. Clients ask random ones, whole and streamed, and hang
 up at random; adapters are deployed and stopped meanwhile, and a worker is killed with `kill -9`.
 
-Half of the adapters stand on an engine of another worker, which is never killed. One of them is
-never stopped, so that engine lives as long as the load, and so does the server: their memory is
+Half of the adapters stand on an engine of another pool, whose worker is never killed. One of them
+is never stopped, so that engine lives as long as the load, and so does the server: their memory is
 measured all the time, and must stay as it is.
 """
 
@@ -31,12 +31,9 @@ from tests.conftest import make_tiny_model
 from tests.proofs.chaos.figures import Figure, none_of
 from tests.serving.test_exactness import LIVELY
 from tests.serving.words import QUESTIONS, teach_word
-from tunesmith.service.engine_plan import engine_bytes
-from tunesmith.serving.config import EngineConfig
 
 _HANGS_SECONDS = 60.0
 _REFUSALS = (404, 409, 503)  # not deployed, stopped, on its way: what clients are to expect
-_ADAPTER_BYTES = 1_000_000  # more than one of the tiny base takes
 _MOST_GROWTH = 0.05
 _LONG = {"max_tokens": 500, "temperature": 2.0, "n": 8}  # still being written when one hangs up
 
@@ -147,13 +144,13 @@ def run_soak(
 ) -> Iterator[Figure]:
     """Load an installation in `folder` for so long."""
     chance = random.Random(seed)
-    with serving(folder, "server", **LIVELY) as served:
+    with serving(folder, **LIVELY) as served:
         deployer = Deployer(served, served.key)
         calm = _deploy_calm(served, deployer, folder, count=num_adapters // 2)
         [engine] = engine_processes(served)
+        served.start("server", "worker")
         watched = {"server": served.process_id("server"), "engine": engine}
         memory = {name: Memory(psutil.Process(pid)) for name, pid in watched.items()}
-        served.start("worker")
         base = served.services.installation.models / BASE
         numbers = range(len(calm), num_adapters)
         shaken = _deploy(served, deployer, folder, base=base, base_id=BASE, numbers=numbers)
@@ -181,14 +178,18 @@ def run_soak(
 
 
 def _deploy_calm(served: Served, deployer: Deployer, folder: Path, *, count: int) -> list[Taught]:
-    """Adapters over a base of their own, in a worker that has room for their engine alone."""
+    """Adapters over a base of their own, in a pool of its own with the worker `worker-calm`.
+
+    Which pool an engine is of, the server says when a model is deployed for the first time.
+    """
+    served.settings = {"TUNESMITH_POOL": "calm"}
+    served.start("server", "worker-calm")
     base = make_tiny_model(folder / "calm-base", seed=1, **LIVELY)
     base_id = register(served.services, base, name="calm-base", kind="weights")
-    room = engine_bytes(base, EngineConfig()) + count * _ADAPTER_BYTES
-    served.settings = {"TUNESMITH_INFERENCE_MEMORY": str(room)}
-    served.start("worker-calm")
+    taught = _deploy(served, deployer, folder, base=base, base_id=base_id, numbers=range(count))
+    served.end("server")
     served.settings = {}
-    return _deploy(served, deployer, folder, base=base, base_id=base_id, numbers=range(count))
+    return taught
 
 
 def _deploy(

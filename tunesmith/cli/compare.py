@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tunesmith.evaluation.figures import Results
     from tunesmith.evaluation.summary import Comparison
     from tunesmith.evaluation.transcript import Exchange
+    from tunesmith.service.local_comparisons import KeptComparison
 
 Models = Annotated[
     list[str],
@@ -79,10 +80,15 @@ def compare(
     if as_json:
         show.print_json(kept)
         return
+    show_comparison(kept)
+    show.say(f"kept as {kept.kept}; to read: {kept.report}")
+
+
+def show_comparison(kept: "KeptComparison") -> None:
+    """All answers side by side, and a row for each model."""
     for exchange in kept.exchanges:
         _show_exchange(kept.summary, exchange)
     _show_totals(kept.summary)
-    show.say(f"kept as {kept.kept}; to read: {kept.report}")
 
 
 def _checked(metrics: "list[str]") -> "list[MetricName]":

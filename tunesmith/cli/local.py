@@ -1,10 +1,12 @@
 """Commands on this machine: use cases on its home, work in this process."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tunesmith.artifacts import replacing
 from tunesmith.cli import show
 from tunesmith.cli.progress import job_progress
 from tunesmith.cli.training import cross_validate, go_on, preflight, take_up
@@ -29,6 +31,7 @@ from tunesmith.service.local_comparisons import (
     EvaluateWish,
     KeptComparison,
     KeptEvaluation,
+    PastComparison,
 )
 from tunesmith.service.models import InspectionView, ModelView
 from tunesmith.service.run_views import RunDetails, RunView
@@ -179,6 +182,24 @@ class LocalWorkspace:
             return local_comparisons.compare(
                 self.home, wish, now=datetime.now(UTC), listener=listener, say=show.note
             )
+
+    def list_comparisons(self) -> list[PastComparison]:
+        """Comparisons, newest first."""
+        return local_comparisons.list_comparisons(self.home)
+
+    def read_comparison(self, comparison: str) -> KeptComparison:
+        """A comparison with all answers."""
+        return local_comparisons.read_comparison(self.home, comparison)
+
+    def export_comparison(self, comparison: str, into: Path, *, overwrite: bool) -> None:
+        """Write a comparison's page here."""
+        kept = local_comparisons.read_comparison(self.home, comparison)
+        with replacing(into, overwrite=overwrite) as temporary:
+            shutil.copyfile(kept.report, temporary)
+
+    def delete_comparison(self, comparison: str) -> None:
+        """Delete a comparison."""
+        local_comparisons.delete_comparison(self.home, comparison)
 
     def evaluate(self, wish: EvaluateWish) -> KeptEvaluation:
         """Measure models in this process, showing progress."""

@@ -13,6 +13,7 @@ from tunesmith.cli import (
     channels,
     chat,
     compare,
+    comparisons,
     data,
     deployments,
     jobs,
@@ -26,6 +27,7 @@ from tunesmith.cli import (
     serve,
     server,
     train,
+    transcripts,
 )
 from tunesmith.cli.remote.credentials import KEY, SERVER
 from tunesmith.errors import TunesmithError
@@ -45,6 +47,8 @@ app.add_typer(deployments.app, name="deployments")
 app.add_typer(requests.app, name="requests")
 app.add_typer(library.characters, name="characters")
 app.add_typer(library.prompts, name="prompts")
+app.add_typer(comparisons.app, name="comparisons")
+app.add_typer(transcripts.app, name="transcripts")
 app.add_typer(runs.app, name="runs")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")

@@ -92,12 +92,13 @@ def import_(
 def export(
     model: Model,
     into: Annotated[Path, typer.Argument(help="The tar file to write.")],
+    overwrite: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write all files of a model, with the manifest that holds their hashes, as a tar file."""
     from tunesmith.cli import show
     from tunesmith.cli.remote.connecting import connect
 
-    connect().server.download(f"/models/{quote(model)}/archive", into)
+    connect().server.download(f"/models/{quote(model)}/archive", into, overwrite=overwrite)
     show.say(f"{model} is in {into}")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         EvaluateWish,
         KeptComparison,
         KeptEvaluation,
+        PastComparison,
     )
     from tunesmith.service.models import InspectionView, ModelView
     from tunesmith.service.run_views import RunDetails, RunView
@@ -174,6 +175,22 @@ class Workspace(Protocol):
 
     def compare(self, wish: "CompareWish") -> "KeptComparison":
         """Ask several models the same, showing progress."""
+        ...
+
+    def list_comparisons(self) -> "list[PastComparison]":
+        """Comparisons, newest first."""
+        ...
+
+    def read_comparison(self, comparison: str) -> "KeptComparison":
+        """A comparison with all answers."""
+        ...
+
+    def export_comparison(self, comparison: str, into: Path, *, overwrite: bool) -> None:
+        """Write a comparison's page here."""
+        ...
+
+    def delete_comparison(self, comparison: str) -> None:
+        """Delete a comparison."""
         ...
 
     def evaluate(self, wish: "EvaluateWish") -> "KeptEvaluation":

@@ -1,11 +1,11 @@
 """Dataset versions as JSON Lines for other tools, in the shapes that `formats` reads."""
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tunesmith.artifacts import replacing
 from tunesmith.data.dataset import DatasetVersion, read_examples
 from tunesmith.errors import DatasetRejected
 from tunesmith.schema import choose
@@ -30,31 +30,25 @@ def export_version(
 
     Raises:
         NotFound: there is no such format.
-        DatasetRejected: the file exists, its folder does not, or an example does not fit the
-            format; the message names the row.
+        DatasetRejected: an example does not fit the format; the message names the row.
+        Conflict, NotFound: as of `artifacts.replacing`.
     """
     write: Callable[[Example], dict[str, Any]] = choose(EXPORTS, format, what="export format")
-    if into.exists() and not overwrite:
-        raise DatasetRejected(f"{into} exists", hint="choose another file, or pass --overwrite")
-    if not into.parent.is_dir():
-        raise DatasetRejected(f"there is no folder {into.parent}", hint="make it first")
-    temporary = into.with_name(f".{into.name}.{os.getpid()}")
     num_written = 0
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            for row, example in read_examples(version):
-                try:
-                    record = write(example)
-                except _DoesNotFit as error:
-                    raise DatasetRejected(
-                        f"row {row} does not fit the format {format}: {error}",
-                        hint="messages holds any conversation",
-                    ) from error
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-                num_written += 1
-        os.replace(temporary, into)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replacing(into, overwrite=overwrite) as temporary,
+        temporary.open("w", encoding="utf-8") as file,
+    ):
+        for row, example in read_examples(version):
+            try:
+                record = write(example)
+            except _DoesNotFit as error:
+                raise DatasetRejected(
+                    f"row {row} does not fit the format {format}: {error}",
+                    hint="messages holds any conversation",
+                ) from error
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            num_written += 1
     return num_written
 
 

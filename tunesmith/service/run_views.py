@@ -64,7 +64,7 @@ def _view(folder: Path, job: TrainJob, history: list[dict[str, Any]]) -> RunView
     return RunView(
         id=folder.name,
         name=job.config.name,
-        status=_status(folder, history, finished=result is not None),
+        status=status_of(folder, history),
         step=steps[-1]["step"] if steps else 0,
         total_steps=started[-1]["total_steps"] if started else 0,
         loss=steps[-1]["loss"] if steps else None,
@@ -84,8 +84,9 @@ def _created(run_id: str) -> str:
     return f"{datetime.strptime(time, ID_TIME):%Y-%m-%d %H:%M}"
 
 
-def _status(folder: Path, history: list[dict[str, Any]], *, finished: bool) -> Status:
-    if finished:
+def status_of(folder: Path, history: list[dict[str, Any]]) -> Status:
+    """How the job of `folder` fares, whose events `history` has."""
+    if read_manifest(folder / RESULT) is not None:
         return "finished"
     if is_locked(folder):
         return "running"

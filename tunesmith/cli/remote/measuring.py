@@ -1,10 +1,10 @@
 """Comparing and evaluating on a server: the same figures as on this machine, from a job there."""
 
-from itertools import count
+from urllib.parse import quote
 
 from tunesmith.cli.remote.following import follow, submit
-from tunesmith.cli.remote.server import Server, rebuilt
-from tunesmith.errors import RecipeInvalid
+from tunesmith.cli.remote.server import Server
+from tunesmith.errors import Conflict, RecipeInvalid
 from tunesmith.evaluation.questions import read_prompts
 from tunesmith.evaluation.tasks import read_task
 from tunesmith.evaluation.transcript import Exchange
@@ -18,7 +18,6 @@ from tunesmith.service.local_comparisons import (
     KeptEvaluation,
 )
 
-_PAGE = 100
 _LIMIT = 100  # of a dataset, where nobody says otherwise
 
 
@@ -41,22 +40,21 @@ def compare(server: Server, wish: CompareWish) -> KeptComparison:
         answers=wish.answers,
         metrics=wish.metrics,
     )
-    done = follow(server, submit(server, request))
-    path = f"/comparisons/{done.id}"
-    summary = server.view(ComparisonDetail, "GET", path).summary
-    assert summary is not None, "a comparison that has succeeded has one"
-    exchanges = _exchanges(server, f"{path}/answers")
-    return KeptComparison(done.id, f"{server.address}{path}", summary, exchanges)
+    return read_comparison(server, follow(server, submit(server, request)).id)
 
 
-def _exchanges(server: Server, path: str) -> list[Exchange]:
-    found: list[Exchange] = []
-    for after in count(0, _PAGE):
-        page = server.call("GET", path, params={"after": after, "limit": _PAGE})
-        found += rebuilt(list[Exchange], page["data"])
-        if not page["has_more"]:
-            break
-    return found
+def read_comparison(server: Server, comparison: str) -> KeptComparison:
+    """A comparison of the server with all answers.
+
+    Raises:
+        Conflict: it has not succeeded.
+    """
+    path = f"/comparisons/{quote(comparison, safe='')}"
+    found = server.view(ComparisonDetail, "GET", path)
+    if found.summary is None:
+        raise Conflict(f"{comparison} is {found.comparison.status}", hint="there are no answers")
+    exchanges = list(server.numbered(Exchange, f"{path}/answers"))
+    return KeptComparison(comparison, f"{server.address}{path}", found.summary, exchanges)
 
 
 def evaluate(server: Server, wish: EvaluateWish) -> KeptEvaluation:

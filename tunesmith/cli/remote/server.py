@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -11,6 +12,7 @@ import httpx2
 from pydantic import TypeAdapter
 
 from tunesmith import errors
+from tunesmith.artifacts import replacing
 from tunesmith.cli.remote.credentials import Credentials
 from tunesmith.errors import NotFound, RecipeInvalid, TunesmithError, Unavailable
 
@@ -70,6 +72,14 @@ class Server:
                 return
             after = {"after": last_id(page["data"][-1])}
 
+    def numbered(self, kind: type[View], path: str) -> Iterator[View]:
+        """All entries of a list that is asked for by how many were seen, page by page."""
+        for after in count(0, _PAGE):
+            page = self.call("GET", path, params={"after": after, "limit": _PAGE})
+            yield from (rebuilt(kind, entry) for entry in page["data"])
+            if not page["has_more"]:
+                return
+
     def upload(self, path: Path, *, on_bytes: OnBytes) -> str:
         """Upload a file and return its id; a piece of it is in memory at a time.
 
@@ -87,20 +97,23 @@ class Server:
             answer = self.call("POST", "/files", files={"file": (path.name, cast("Any", counted))})
         return str(answer["id"])
 
-    def download(self, path: str, into: Path, **wanted: Any) -> None:
-        """Write an answer's bytes to `into`, which is there only if all of them arrived."""
-        partial = into.with_name(f".{into.name}.partial")
-        try:
-            with self._client.stream("GET", path, params=wanted) as answer:
-                _check(answer)
-                with partial.open("wb") as file:
+    def download(self, path: str, into: Path, *, overwrite: bool, **wanted: Any) -> None:
+        """Write an answer's bytes to `into`, which is there only if all of them arrived.
+
+        Raises:
+            Conflict, NotFound: as of `artifacts.replacing`.
+        """
+        with replacing(into, overwrite=overwrite) as partial:
+            try:
+                with (
+                    self._client.stream("GET", path, params=wanted) as answer,
+                    partial.open("wb") as file,
+                ):
+                    _check(answer)
                     for chunk in answer.iter_bytes():
                         file.write(chunk)
-            partial.rename(into)
-        except httpx2.TransportError as error:
-            raise self._lost(error) from error
-        finally:
-            partial.unlink(missing_ok=True)
+            except httpx2.TransportError as error:
+                raise self._lost(error) from error
 
     def chat(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """The pieces of a model's answer as they come, as OpenAI's API shapes them.

@@ -1,7 +1,9 @@
 """A server's views as those of this machine, which commands print."""
 
+from tunesmith.service.comparisons import ComparisonView
 from tunesmith.service.dataset_pages import DatasetSummary
 from tunesmith.service.datasets import DatasetView
+from tunesmith.service.local_comparisons import PastComparison
 from tunesmith.service.run_pages import RunSummary
 from tunesmith.service.run_views import RunView
 
@@ -39,4 +41,16 @@ def run_view(found: RunSummary) -> RunView:
         folder="",
         result=None,
         message=(job.error or {}).get("message", job.waits_for),
+    )
+
+
+def past_comparison(found: ComparisonView) -> PastComparison:
+    """A comparison, with the status that the queue gives it."""
+    return PastComparison(
+        id=found.id,
+        status=found.status,
+        models=found.models,
+        dataset=found.dataset,
+        num_votes=found.num_votes,
+        created_at=found.created_at,
     )

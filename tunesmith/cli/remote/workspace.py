@@ -15,16 +15,17 @@ from tunesmith.cli.remote import measuring
 from tunesmith.cli.remote.chatting import RemoteChat
 from tunesmith.cli.remote.following import follow, submit
 from tunesmith.cli.remote.server import Server, rebuilt
-from tunesmith.cli.remote.views import dataset_view, run_view
+from tunesmith.cli.remote.views import dataset_view, past_comparison, run_view
 from tunesmith.cli.workspace import ChatWish, ImportWish, TrainWish
 from tunesmith.data.dataset import LeftOut
 from tunesmith.data.mix import Share
 from tunesmith.data.preview import ExampleView
 from tunesmith.data.quality import Finding
-from tunesmith.errors import Conflict, NotFound, RecipeInvalid
+from tunesmith.errors import NotFound, RecipeInvalid
 from tunesmith.service import engine
 from tunesmith.service.channels import ChannelView
 from tunesmith.service.checkpoints import CheckpointView
+from tunesmith.service.comparisons import ComparisonView
 from tunesmith.service.dataset_pages import DatasetDiff, DatasetLineage, DatasetSummary
 from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
 from tunesmith.service.datasets import (
@@ -51,6 +52,7 @@ from tunesmith.service.local_comparisons import (
     EvaluateWish,
     KeptComparison,
     KeptEvaluation,
+    PastComparison,
 )
 from tunesmith.service.model_pages import RegisteredModel
 from tunesmith.service.models import InspectionView, ModelView
@@ -152,14 +154,9 @@ class RemoteWorkspace:
         return MixView(found["ratio"], task_share, general_share, made)
 
     def export(self, dataset: str, into: Path, *, format: str, overwrite: bool) -> int:
-        """Write a version as JSON Lines here; how many examples.
-
-        Raises:
-            Conflict: the file exists.
-        """
-        if into.exists() and not overwrite:
-            raise Conflict(f"{into} exists", hint="choose another file, or add --overwrite")
-        self.server.download(f"/datasets/{quote(dataset)}/export", into, format=format)
+        """Write a version as JSON Lines here; how many examples."""
+        path = f"/datasets/{quote(dataset)}/export"
+        self.server.download(path, into, overwrite=overwrite, format=format)
         with into.open("rb") as file:
             return sum(1 for _ in file)
 
@@ -298,6 +295,24 @@ class RemoteWorkspace:
     def compare(self, wish: CompareWish) -> KeptComparison:
         """The same prompts to several models of the server, as a job there."""
         return measuring.compare(self.server, wish)
+
+    def list_comparisons(self) -> list[PastComparison]:
+        """Comparisons, newest first."""
+        found = self.server.list(ComparisonView, "/comparisons")
+        return [past_comparison(each) for each in found]
+
+    def read_comparison(self, comparison: str) -> KeptComparison:
+        """A comparison with all answers."""
+        return measuring.read_comparison(self.server, comparison)
+
+    def export_comparison(self, comparison: str, into: Path, *, overwrite: bool) -> None:
+        """Write a comparison's page here."""
+        path = f"/comparisons/{quote(comparison, safe='')}/report"
+        self.server.download(path, into, overwrite=overwrite)
+
+    def delete_comparison(self, comparison: str) -> None:
+        """Delete a comparison with its votes."""
+        self.server.call("DELETE", f"/comparisons/{quote(comparison, safe='')}")
 
     def evaluate(self, wish: EvaluateWish) -> KeptEvaluation:
         """Figures of models of the server, as a job there."""
