@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -157,15 +158,23 @@ class EngineChoice:
 
 def list_engines(services: Services, tenant_id: str, reference: str) -> list[EngineChoice]:
     """Every engine, and whether it can serve the model that `reference` means."""
-    choices: list[EngineChoice] = []
-    for kind, engine in ENGINES.items():
-        obstacle = hint = ""
-        try:
-            _resolve_for(services, tenant_id, reference, engine=kind)
-        except UserError as error:
-            obstacle, hint = error.message, error.hint
-        choices.append(EngineChoice(kind, engine.summary, obstacle, hint))
-    return choices
+    try:
+        served = _resolve_with_folder(services, tenant_id, reference)
+    except UserError as error:  # which no engine can mend
+        return [
+            EngineChoice(kind, engine.summary, error.message, error.hint)
+            for kind, engine in ENGINES.items()
+        ]
+    return [_choice(kind, reference, *served) for kind in ENGINES]
+
+
+def _choice(kind: str, reference: str, model: str, base: str, folder: Path) -> EngineChoice:
+    obstacle = hint = ""
+    try:
+        check_engine(kind, model=reference, base=folder, is_adapter=model != base)
+    except UserError as error:
+        obstacle, hint = error.message, error.hint
+    return EngineChoice(kind, ENGINES[kind].summary, obstacle, hint)
 
 
 # --- changing --------------------------------------------------------------------------------
@@ -180,7 +189,8 @@ def deploy(services: Services, request: DeploymentRequest, *, actor: Actor) -> D
         RecipeInvalid: the engine is not installed, or serves no adapters.
         ModelRejected: the engine cannot serve the base model.
     """
-    model, base = _resolve_for(services, actor.tenant_id, request.model, engine=request.engine)
+    model, base, folder = _resolve_with_folder(services, actor.tenant_id, request.model)
+    check_engine(request.engine, model=request.model, base=folder, is_adapter=model != base)
     with services.database.transaction() as db:
         for channel_id in request.notify:
             find_channel(db, actor.tenant_id, channel_id)
@@ -212,15 +222,13 @@ def deploy(services: Services, request: DeploymentRequest, *, actor: Actor) -> D
         return _view(db, found)
 
 
-def _resolve_for(
-    services: Services, tenant_id: str, reference: str, *, engine: str
-) -> tuple[str, str]:
-    """As `resolve`, once it is clear that `engine` can serve it."""
+def _resolve_with_folder(
+    services: Services, tenant_id: str, reference: str
+) -> tuple[str, str, Path]:
+    """As `resolve`, and where the base lies."""
     model, base = resolve(services, tenant_id, reference)
     with services.database.reading() as db:
-        folder = base_folder(services, db, base)
-    check_engine(engine, model=reference, base=folder, is_adapter=model != base)
-    return model, base
+        return model, base, base_folder(services, db, base)
 
 
 def resolve(services: Services, tenant_id: str, reference: str) -> tuple[str, str]:
