@@ -25,7 +25,9 @@ def list_(as_json: Json = False) -> None:
         show.print_json(aliases)
         return
     show.table(
-        ["name", "model", "id"], [(each.name, each.model, each.model_id) for each in aliases]
+        ["name", "model", "id"],
+        [(each.name, each.model, each.model_id) for each in aliases],
+        nothing="no aliases yet; make one: tunesmith aliases set NAME MODEL",
     )
 
 

@@ -24,7 +24,11 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         show.print_json(channels)
         return
-    show.table(["name", "kind", "id"], [(each.name, each.kind, each.id) for each in channels])
+    show.table(
+        ["name", "kind", "id"],
+        [(each.name, each.kind, each.id) for each in channels],
+        nothing="no channels yet; make one: tunesmith channels add NAME",
+    )
 
 
 @app.command()
@@ -32,9 +36,12 @@ def add(name: Annotated[str, typer.Argument(help="What to call it.")]) -> None:
     """Make a channel. Its address is asked for, or read from a pipe, so that no list shows it."""
     from tunesmith.cli import show
     from tunesmith.cli.remote.connecting import connect
+    from tunesmith.errors import RecipeInvalid
 
     asked = sys.stdin.isatty()
     url = typer.prompt("address", hide_input=True) if asked else sys.stdin.readline().strip()
+    if not url:
+        raise RecipeInvalid("a channel needs an address", hint="see docs/notifications.md")
     made = connect().server.call("POST", "/channels", json={"name": name, "url": url})
     show.say(f"channel {name} ({made['kind']}); try it: tunesmith channels test {name}")
 

@@ -30,9 +30,6 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         show.print_json(found)
         return
-    if not found:
-        show.say("no comparisons yet; make one: tunesmith compare MODEL MODEL --prompts FILE")
-        return
     show.table(
         ["id", "when", "status", "models", "dataset", "votes"],
         [
@@ -46,6 +43,7 @@ def list_(as_json: Json = False) -> None:
             )
             for each in found
         ],
+        nothing="no comparisons yet; make one: tunesmith compare MODEL MODEL --prompts FILE",
     )
 
 

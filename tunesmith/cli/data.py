@@ -91,9 +91,6 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         show.print_json(views)
         return
-    if not views:
-        show.say("no datasets yet; import one: tunesmith data import FILE --name NAME")
-        return
     show.table(
         ["name", "version", "examples", "rejected", "format", "source", "imported"],
         [
@@ -108,6 +105,7 @@ def list_(as_json: Json = False) -> None:
             )
             for v in views
         ],
+        nothing="no datasets yet; import one: tunesmith data import FILE --name NAME",
     )
 
 

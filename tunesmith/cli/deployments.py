@@ -45,6 +45,7 @@ def list_(as_json: Json = False) -> None:
             )
             for each in found
         ],
+        nothing="no deployments yet; make one: tunesmith deployments add MODEL",
     )
 
 

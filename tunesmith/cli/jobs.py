@@ -40,6 +40,7 @@ def list_(
             )
             for job in jobs
         ],
+        nothing="no jobs yet",
     )
 
 

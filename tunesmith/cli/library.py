@@ -32,6 +32,7 @@ def _commands(kind: str, *, help: str, fields: str) -> typer.Typer:
                 (each.name, each.version, each.created_by, f"{each.created_at:%Y-%m-%d %H:%M}")
                 for each in editions
             ],
+            nothing=f"no {kind}s yet; keep one: tunesmith {kind}s set NAME FILE",
         )
 
     def show_(reference: Reference, as_json: Json = False) -> None:
@@ -43,7 +44,8 @@ def _commands(kind: str, *, help: str, fields: str) -> typer.Typer:
         if as_json:
             show.print_json(content)
             return
-        rows = [(field, str(value)) for field, value in content if value not in ("", None)]
+        values = content.model_dump(exclude_none=True)
+        rows = [(field, show.setting(value)) for field, value in values.items() if value]
         show.figures(rows, title=f"{kind} {reference}")
 
     def keep(

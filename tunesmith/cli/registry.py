@@ -37,6 +37,7 @@ def list_(as_json: Json = False) -> None:
             )
             for each in models
         ],
+        nothing="no models yet; a run's result is one, and: tunesmith registry import",
     )
 
 

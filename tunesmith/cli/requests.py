@@ -16,7 +16,9 @@ def list_(
     failed: Annotated[
         bool | None, typer.Option("--failed/--answered", help="Only failed ones, or only others.")
     ] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only from then on, in UTC.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only from then on, in UTC, such as 2026-01-31T08:00.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=100)] = 20,
     as_json: Json = False,
 ) -> None:
@@ -49,6 +51,7 @@ def list_(
             )
             for each in rebuilt(list[RequestView], found)
         ],
+        nothing="no such requests",
     )
 
 

@@ -27,9 +27,6 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         show.print_json(views)
         return
-    if not views:
-        show.say("no runs yet; start one: tunesmith train recipe.yaml")
-        return
     show.table(
         ["name", "id", "status", "step", "loss", "validation", "method", "base", "created"],
         [
@@ -46,6 +43,7 @@ def list_(as_json: Json = False) -> None:
             )
             for view in views
         ],
+        nothing="no runs yet; start one: tunesmith train recipe.yaml",
     )
 
 

@@ -3,9 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -43,9 +43,12 @@ def print_json(value: Any) -> None:
     print(json.dumps(as_json(value), indent=2, ensure_ascii=False))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table whose cells are shown as they are, never read as markup."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, nothing: str = "") -> None:
+    """A table whose cells are shown as they are, never read as markup; without rows `nothing`."""
     lines = [[str(cell) for cell in row] for row in rows]
+    if nothing and not lines:
+        say(nothing)
+        return
     built = Table(header_style="bold", box=None, pad_edge=False)
     for position, column in enumerate(columns):
         longest = max((cell_len(line[position]) for line in lines), default=0)
@@ -66,6 +69,14 @@ def figures(rows: Iterable[tuple[str, str]], *, title: str) -> None:
         built.add_row(word, Text(value))
     console.print(f"\n[bold]{title}[/bold]")
     console.print(built)
+
+
+def setting(value: Any) -> str:
+    """A setting's value; of a group what it holds."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    group = cast("Mapping[str, Any]", value)
+    return ", ".join(f"{name} {each}" for name, each in group.items())
 
 
 def size(num_bytes: float) -> str:

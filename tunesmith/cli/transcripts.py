@@ -42,6 +42,7 @@ def list_(as_json: Json = False) -> None:
             )
             for each in found
         ],
+        nothing="no chats are kept yet; the console's chat keeps them",
     )
 
 
@@ -58,12 +59,11 @@ def show(transcript: Transcript, as_json: Json = False) -> None:
         show.print_json(found)
         return
     kept = found.transcript
-    sampling = found.sampling.model_dump(exclude_none=True)
     rows = [
         ("model", kept.model),
         ("character", kept.character or ""),
         ("kept by", f"{kept.created_by}, {kept.created_at:%Y-%m-%d %H:%M}"),
-        ("sampling", ", ".join(f"{name} {value}" for name, value in sampling.items())),
+        ("sampling", show.setting(found.sampling.model_dump(exclude_none=True))),
     ]
     show.figures([row for row in rows if row[1]], title=f"{kept.title} ({kept.id})")
     for turn in found.messages:

@@ -1,5 +1,7 @@
 """Where jobs of a kind leave their artifacts, for those that are looked at by their job's id."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -12,6 +14,8 @@ from tunesmith.service.services import Services
 from tunesmith.store.tables import TERMINAL, Job
 from tunesmith.training.job import RESULT
 
+_CALLED: Mapping[str, str] = {"compare": "comparison", "evaluate": "evaluation"}
+
 
 def find_of_kind(db: Session, tenant_id: str, job_id: str, *, kind: str) -> Job:
     """The row of a tenant's job of this kind.
@@ -19,10 +23,12 @@ def find_of_kind(db: Session, tenant_id: str, job_id: str, *, kind: str) -> Job:
     Raises:
         NotFound: the tenant has no such job.
     """
-    job = find_job(db, tenant_id, job_id)
-    if job.kind != kind:
-        raise NotFound(f"{job_id} is a job of kind {job.kind}, not {kind}")
-    return job
+    with suppress(NotFound):
+        job = find_job(db, tenant_id, job_id)
+        if job.kind == kind:
+            return job
+    what = _CALLED[kind]
+    raise NotFound(f"there is no {what} {job_id}")
 
 
 def find_ended(db: Session, tenant_id: str, job_id: str, *, kind: str) -> Job:

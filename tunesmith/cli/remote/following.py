@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
 from tunesmith.cli import show
 from tunesmith.cli.progress import job_progress, training_progress
@@ -19,6 +20,7 @@ from tunesmith.events import (
     StepDone,
     Warned,
 )
+from tunesmith.schema import Strict, validate
 from tunesmith.service.job_requests import JobOptions, JobRequest
 from tunesmith.service.job_views import JobView
 
@@ -38,7 +40,18 @@ _EVENTS: Mapping[str, type[Event]] = {
     )
 }
 
+Request = TypeVar("Request", bound=Strict)
+
 _TO_MEND: Collection[Reason] = ("data", "recipe", "model")  # by whoever asked, as on this machine
+
+
+def as_request(kind: type[Request], **values: Any) -> Request:
+    """What to ask a server for.
+
+    Raises:
+        RecipeInvalid: a value is not allowed.
+    """
+    return validate(kind, values, source=kind.model_fields["kind"].default)
 
 
 def submit(server: Server, request: JobRequest, options: JobOptions | None = None) -> JobView:

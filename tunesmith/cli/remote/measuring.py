@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from tunesmith.cli.remote.following import follow, submit
+from tunesmith.cli.remote.following import as_request, follow, submit
 from tunesmith.cli.remote.server import Server
 from tunesmith.errors import Conflict, RecipeInvalid
 from tunesmith.evaluation.questions import read_prompts
@@ -28,7 +28,8 @@ def compare(server: Server, wish: CompareWish) -> KeptComparison:
         DatasetRejected: there is nothing to ask, or two things.
     """
     wish.check()
-    request = CompareRequest(
+    asked = as_request(
+        CompareRequest,
         models=[
             ContestantRequest(model=model, prompt=template, system_prompt=wish.system_prompt)
             for model in dict.fromkeys(wish.models)
@@ -40,7 +41,7 @@ def compare(server: Server, wish: CompareWish) -> KeptComparison:
         answers=wish.answers,
         metrics=wish.metrics,
     )
-    return read_comparison(server, follow(server, submit(server, request)).id)
+    return read_comparison(server, follow(server, submit(server, asked)).id)
 
 
 def read_comparison(server: Server, comparison: str) -> KeptComparison:
@@ -68,7 +69,8 @@ def evaluate(server: Server, wish: EvaluateWish) -> KeptEvaluation:
             "--harness works on this machine only: its tasks may run code",
             hint="write task files, see docs/evaluation.md",
         )
-    request = EvaluateRequest(
+    asked = as_request(
+        EvaluateRequest,
         models=[ContestantRequest(model=model) for model in dict.fromkeys(wish.models)],
         dataset=wish.dataset,
         limit=wish.limit,
@@ -77,7 +79,7 @@ def evaluate(server: Server, wish: EvaluateWish) -> KeptEvaluation:
         forgetting=wish.forgetting,
         answers=wish.answers,
     )
-    done = follow(server, submit(server, request))
+    done = follow(server, submit(server, asked))
     results = server.view(EvaluationDetail, "GET", f"/evaluations/{done.id}").results
     assert results is not None, "an evaluation that has succeeded has some"
     return KeptEvaluation(done.id, f"{server.address}/evaluations", results)

@@ -13,7 +13,7 @@ from tunesmith.cli.preflight import print_preflight
 from tunesmith.cli.progress import counted_progress
 from tunesmith.cli.remote import measuring
 from tunesmith.cli.remote.chatting import RemoteChat
-from tunesmith.cli.remote.following import follow, submit
+from tunesmith.cli.remote.following import as_request, follow, submit
 from tunesmith.cli.remote.server import Server, rebuilt
 from tunesmith.cli.remote.views import dataset_view, past_comparison, run_view
 from tunesmith.cli.workspace import ChatWish, ImportWish, TrainWish
@@ -22,6 +22,7 @@ from tunesmith.data.mix import Share
 from tunesmith.data.preview import ExampleView
 from tunesmith.data.quality import Finding
 from tunesmith.errors import NotFound, RecipeInvalid
+from tunesmith.schema import check_name
 from tunesmith.service import engine
 from tunesmith.service.channels import ChannelView
 from tunesmith.service.checkpoints import CheckpointView
@@ -75,9 +76,11 @@ class RemoteWorkspace:
 
     def import_dataset(self, wish: ImportWish) -> DatasetView:
         """Upload a file, or name an address, and follow the import."""
+        check_name(wish.name)  # before a long upload
         is_address = "://" in wish.source
         job = self._submit(
-            ImportRequest(
+            as_request(
+                ImportRequest,
                 name=wish.name,
                 file=None if is_address else self._upload(Path(wish.source)),
                 url=wish.source if is_address else None,
@@ -126,10 +129,15 @@ class RemoteWorkspace:
         self, dataset: str, config: TrainConfig, *, first: int, limit: int
     ) -> list[ExampleView]:
         """Examples token by token."""
-        request = PreviewRequest(
-            dataset=dataset, model=config.model, data=config.data, first_row=first, limit=limit
+        asked = as_request(
+            PreviewRequest,
+            dataset=dataset,
+            model=config.model,
+            data=config.data,
+            first_row=first,
+            limit=limit,
         )
-        return _PREVIEWS.validate_python(follow(self.server, self._submit(request)).value)
+        return _PREVIEWS.validate_python(follow(self.server, self._submit(asked)).value)
 
     def diff(self, older: str, newer: str) -> DiffView:
         """Two versions compared."""
@@ -141,13 +149,15 @@ class RemoteWorkspace:
         self, dataset: str, *, percent: int, seed: int, names: tuple[str, str]
     ) -> Sequence[DatasetView]:
         """A version divided into two."""
+        for each in names:
+            check_name(each)
         body = {"percent": percent, "seed": seed, "rest": names[0], "held_out": names[1]}
         made = self.server.call("POST", f"/datasets/{quote(dataset)}/split", json=body)["data"]
         return [dataset_view(each) for each in rebuilt(list[DatasetSummary], made)]
 
     def mix(self, task: str, *, config: TrainConfig, name: str | None) -> MixView:
         """What mixing comes to, or the mix as a dataset."""
-        job = self._submit(MixRequest(dataset=task, recipe=config, name=name))
+        job = self._submit(as_request(MixRequest, dataset=task, recipe=config, name=name))
         found = follow(self.server, job).value
         made = None if name is None else self._dataset(name, existed=False)
         task_share, general_share = (rebuilt(Share, found[part]) for part in ("task", "general"))
@@ -168,8 +178,9 @@ class RemoteWorkspace:
 
     def import_model(self, archive: Path, *, name: str, base: str | None) -> RegisteredModel:
         """Upload an archive and follow its checks; the model that it became."""
-        request = RegisterRequest(name=name, file=self._upload(archive), base=base)
-        done = follow(self.server, self._submit(request))
+        check_name(name)  # before a long upload
+        asked = as_request(RegisterRequest, name=name, file=self._upload(archive), base=base)
+        done = follow(self.server, self._submit(asked))
         models = self.server.list(RegisteredModel, f"/models?name={quote(name)}")
         return next(each for each in models if each.id.endswith(short_id(done.id)))
 
@@ -222,8 +233,8 @@ class RemoteWorkspace:
             self._plan(config, as_json=wish.as_json)
             return
         options = JobOptions(notify=[self.find_channel(each) for each in wish.notify])
-        request = TrainRequest(recipe=config, start_from=wish.start_from)
-        self._follow_run(self._submit(request, options))
+        train = TrainRequest(recipe=config, start_from=wish.start_from)
+        self._follow_run(self._submit(train, options))
 
     def _plan(self, config: TrainConfig, *, as_json: bool) -> None:
         done = follow(self.server, self._submit(PreflightRequest(recipe=config)))
@@ -287,8 +298,8 @@ class RemoteWorkspace:
 
     def extend_run(self, run: str, *, epochs: int, name: str | None) -> None:
         """Queue a run that goes on from a finished one, and follow it."""
-        request = ExtendRequest(run=self.find_run(run).id, epochs=epochs, name=name)
-        self._follow_run(self._submit(request))
+        asked = as_request(ExtendRequest, run=self.find_run(run).id, epochs=epochs, name=name)
+        self._follow_run(self._submit(asked))
 
     # --- asking models -----------------------------------------------------------------------
 
@@ -333,7 +344,14 @@ class RemoteWorkspace:
         path = f"/jobs/{quote(reference, safe='')}"
         wanted = {"name": reference, "kind": "train", "limit": 1}
         named = self.server.call("GET", "/jobs", params=wanted)["data"]
-        return rebuilt(JobView, named[0]) if named else self.server.view(JobView, "GET", path)
+        if named:
+            return rebuilt(JobView, named[0])
+        try:
+            return self.server.view(JobView, "GET", path)
+        except NotFound:
+            raise NotFound(
+                f"there is no run or job {reference!r}", hint="tunesmith runs list, or jobs list"
+            ) from None
 
     def steer(self, job_id: str, deed: str, body: Mapping[str, Any] | None = None) -> JobView:
         """Pause, resume, cancel or move a job."""

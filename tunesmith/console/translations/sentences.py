@@ -34,7 +34,7 @@ _SILENT_CALLS = re.compile(
 _WORDS = ("becomes", "kind", "state", "status", "what")
 _LETTERS = re.compile("[a-z]{2}")
 # How pydantic refuses what a form sends, and the value of a setting.
-_REFUSALS = ("Extra inputs are not permitted", "Field required", "Value error, {0}")
+_REFUSALS = ("Extra inputs are not permitted", "Field required")
 _REFUSED_VALUES = (
     "Input should be a finite number",
     "Input should be a valid boolean",
