@@ -11,6 +11,8 @@ from tests.api.deployed import Deployer, make_and_register, wait_for
 from tests.api.serving import BASE, Served, serving
 from tests.cli.remotely import remote
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
@@ -114,6 +116,24 @@ def test_models_are_measured_on_a_task_file(served: Served, tmp_path: Path) -> N
         ("shop", ["facts/contains"]),
         (BASE, ["facts/contains"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["data", "import", "rows.jsonl", "--name", "a b"], "may not contain ' '"),
+        (["registry", "import", "model.zip", "--name", "a b"], "may not contain ' '"),
+        (["data", "split", "talks", "--names", "a b,c"], "may not contain ' '"),
+        (["compare", "shop", "--dataset", "talks", "--limit", "20000"], "10000"),
+        (["comparisons", "show", "nothing"], "there is no comparison nothing"),
+        (["runs", "show", "nothing"], "there is no run or job 'nothing'"),
+        (["channels", "add", "ops"], "needs an address"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_refused(served: Served, command: list[str], words: str) -> None:
+    refused = remote(served, *command)
+    assert (refused.code, words in refused.err) == (2, True), refused.err
 
 
 def test_kept_chats_are_read_exported_and_trained_on(served: Served, tmp_path: Path) -> None:
