@@ -249,7 +249,7 @@ def wait_for(served: Served, name: str, holds: Callable[[dict[str, Any]], bool])
         (("data", "mix", "talks", "nothing", "--model", BASE), "there is no dataset 'nothing'"),
         (("data", "import", "not-there.jsonl", "--name", "x"), "there is no file not-there.jsonl"),
         (("data", "show", "nothing"), "there is no dataset 'nothing'"),
-        (("runs", "follow", "nothing"), "there is no job nothing"),
+        (("runs", "follow", "nothing"), "there is no run or job 'nothing'"),
         (("--key", "ts-wrong", "runs", "list"), "no valid key"),
         (("--server", "nonsense", "runs", "list"), "nonsense is no server's address"),
     ],
