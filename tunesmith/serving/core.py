@@ -5,8 +5,7 @@ A step takes one token of each answer under way and pieces of the prompts that h
 """
 
 import hashlib
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from itertools import count
 
 import torch
@@ -24,12 +23,7 @@ from tunesmith.serving.memory import check_room
 from tunesmith.serving.prefixes import PrefixCache
 from tunesmith.serving.protocol import EngineStats
 from tunesmith.serving.sampling import choose
-
-# In steps of few rows through small layers, two threads gain little alone and lose beside any other
-# work, such as the server's: SmolLM2 (3.5 million values a layer) on two cores, 8 chats, tokens/s
-# with one and two threads: 246 and 287 alone, 215 and 188 beside what takes half a core.
-_FEW_ROWS = 64
-_SMALL_LAYER = 10_000_000
+from tunesmith.serving.threads import StepThreads
 
 
 class Core:
@@ -44,8 +38,7 @@ class Core:
         end_ids: frozenset[int],
     ) -> None:
         self._decoder, self._config, self._end_ids = decoder, config, end_ids
-        num_values = sum(inputs * outputs for inputs, outputs in decoder.layers.sizes.values())
-        self._has_small_layers = num_values < _SMALL_LAYER * shape.num_layers
+        self._threads = StepThreads()
         self.cache = KvCache(shape, num_tokens=config.kv_tokens, device=decoder.device)
         self._prefixes = PrefixCache(num_tokens=config.prefix_tokens)
         self._bank = LoraBank(decoder)
@@ -219,8 +212,7 @@ class Core:
             if answer.num_unread == span.count:
                 last_rows.append(span.row + span.count - 1)
         self._bank.route(places)
-        alone = self._has_small_layers and len(token_ids) <= _FEW_ROWS
-        with _in_one_thread() if alone else nullcontext():
+        with self._threads.taken(len(token_ids)):
             return self._decoder(
                 torch.tensor(token_ids, device=self._decoder.device),
                 positions=positions,
@@ -270,17 +262,6 @@ class Core:
         for weight in self._decoder.weights():
             digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         return digest.hexdigest()
-
-
-@contextmanager
-def _in_one_thread() -> Generator[None]:
-    """Within, torch computes in this thread alone; threads that begin later take what is set."""
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(num_threads)
 
 
 def _root(answer: Answer) -> tuple[int, str]:

@@ -21,6 +21,7 @@ from tunesmith.serving.engine import TorchEngine
 from tunesmith.serving.llama import LlamaDecoder
 from tunesmith.serving.memory import check_room
 from tunesmith.serving.sizes import plan_serving, read_size
+from tunesmith.serving.threads import threads
 from tunesmith.text.codec import TextCodec
 
 # By `model_type`; anything else is read by the model of transformers.
@@ -29,7 +30,9 @@ DECODERS: Mapping[str, type[Decoder]] = dict.fromkeys(
 )
 # Largest difference of logits from transformers' own attention, relative to the largest logit.
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
-_PROOF_LENGTHS = (13, 9, 1, 1)  # read in several pieces: fresh, behind others, one by one
+# Tokens and threads (0 is all) of the pieces that are read: fresh, behind others, one by one. What
+# is compiled is so from here on, for one thread and for several.
+_PROOF_PIECES = ((13, 0), (9, 1), (1, 0), (1, 1))
 
 
 def load_engine(folder: Path, config: EngineConfig) -> TorchEngine:
@@ -98,7 +101,9 @@ def _proven_decoder(model: PreTrainedModel, shape: CacheShape) -> Decoder:
     kind = model.config.model_type
     generator = torch.Generator().manual_seed(0)
     num_ids = model.config.get_text_config().vocab_size
-    ids_T = torch.randint(num_ids, (sum(_PROOF_LENGTHS),), generator=generator).to(model.device)
+    ids_T = torch.randint(
+        num_ids, (sum(length for length, _ in _PROOF_PIECES),), generator=generator
+    ).to(model.device)
     with torch.inference_mode():
         expected = model(input_ids=ids_T[None], use_cache=False).logits[0, -1].float()
         try:
@@ -122,13 +127,14 @@ def _read_in_pieces(decoder: Decoder, shape: CacheShape, ids_T: Tensor) -> Tenso
     table = list(range(cache.num_blocks))
     start = 0
     logits_SV = torch.empty(0)
-    for length in _PROOF_LENGTHS:
+    for length, num_threads in _PROOF_PIECES:
         stop = start + length
-        logits_SV = decoder(
-            ids_T[start:stop],
-            positions=range(start, stop),
-            step=Step(cache, [Span(0, start, length, table)]),
-            last_rows=[length - 1],
-        )
+        with threads(num_threads or torch.get_num_threads()):
+            logits_SV = decoder(
+                ids_T[start:stop],
+                positions=range(start, stop),
+                step=Step(cache, [Span(0, start, length, table)]),
+                last_rows=[length - 1],
+            )
         start = stop
     return logits_SV[0].float()
