@@ -32,10 +32,10 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_the_quicker_number_is_taken_and_a_change_is_noticed(machine: Machine) -> None:
-    assert machine.steps(128) == [1] * 3 + [4] * 125
+    assert machine.steps(128) == [4] * 3 + [1] * 3 + [4] * 122
     machine.seconds = {1: 3.0, 4: 5.0}  # something else is at work
-    assert machine.steps(128) == [1] * 3 + [4] * 3 + [1] * 122
-    assert machine.steps(6, rows=2) == [1] * 3 + [4] * 3, "each number of rows has its own"
+    assert machine.steps(128) == [4] * 3 + [1] * 125
+    assert machine.steps(6, rows=2) == [4] * 3 + [1] * 3, "fewer rows have a choice of their own"
     assert torch.get_num_threads() == 4, "what is behind a step has all threads"
 
 
@@ -47,4 +47,4 @@ def test_a_step_that_fails_is_no_try(machine: Machine) -> None:
     with pytest.raises(ZeroDivisionError), machine.threads.taken(8):
         raise ZeroDivisionError
     assert torch.get_num_threads() == 4
-    assert machine.steps(7) == [1] * 3 + [4] * 4
+    assert machine.steps(7) == [4] * 3 + [1] * 3 + [4]

@@ -21,12 +21,12 @@ _TRIES = 3  # of each in a cycle: the median knows nothing of a first that wakes
 
 
 class StepThreads:
-    """The choice for every number of rows. Steps of many rows always take all threads."""
+    """The choice for steps of 1 row, of 2 and 3, of 4 to 7, and so on; of many rows always all."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._all = torch.get_num_threads()
-        self._counts = (1, self._all)
+        self._counts = (self._all, 1)
         self._paces: defaultdict[int, _Pace] = defaultdict(_Pace)
 
     @contextmanager
@@ -35,7 +35,7 @@ class StepThreads:
         if self._all == 1 or num_rows > FEW_ROWS:
             yield
             return
-        pace = self._paces[num_rows]
+        pace = self._paces[num_rows.bit_length()]
         choice = pace.choose()
         began = self._clock()
         with threads(self._counts[choice]):
@@ -44,7 +44,7 @@ class StepThreads:
 
 
 class _Pace:
-    """What steps of the same number of rows took with each choice."""
+    """What steps of about the same number of rows took with each choice."""
 
     def __init__(self) -> None:
         self._num_steps = 0
