@@ -169,8 +169,8 @@ def _add_weighted(weights_X: Array, rows_XD: Array, start: int, into_D: Array) -
         row0, row1 = rows_XD[x, here], rows_XD[x + 1, here]
         row2, row3 = rows_XD[x + 2, here], rows_XD[x + 3, here]
         for d in range(into_D.size):
-            into_D[d] += (weight0 * row0[d] + weight1 * row1[d]) + (
-                weight2 * row2[d] + weight3 * row3[d]
+            into_D[d] += (weight0 * _at(row0, d) + weight1 * _at(row1, d)) + (
+                weight2 * _at(row2, d) + weight3 * _at(row3, d)
             )
 
 
@@ -322,26 +322,19 @@ def add_pairs(
     """
     num_rows, num_inputs = a_NRI.shape[1:]
     rank, num_outputs = b_NRO.shape[1:]
-    a_RI = np.empty((num_rows, num_inputs), np.float32)
-    b_RO = np.empty((rank, num_outputs), np.float32)
     input_I = np.empty(num_inputs, np.float32)
     reduced_R = np.empty(num_rows, np.float32)
     output_O = np.empty(num_outputs, np.float32)
-    widened = -1
     for t in range(len(place_T)):
         place = place_T[t]
         if place < 0:
             continue
-        if place != widened:
-            _widen(a_NRI[place].reshape(-1), a_RI.reshape(-1))
-            _widen(b_NRO[place].reshape(-1), b_RO.reshape(-1))
-            widened = place
         _widen(inputs_TI[t], input_I)
-        _products(a_RI, input_I, reduced_R)
+        _products(a_NRI[place], input_I, reduced_R)
         _widen(into_TO[t], output_O)
         start = 0
         for layer in range(len(ends)):
             reduced = reduced_R[layer * rank : (layer + 1) * rank]
-            _add_weighted(reduced, b_RO, start, output_O[start : ends[layer]])
+            _add_weighted(reduced, b_NRO[place], start, output_O[start : ends[layer]])
             start = ends[layer]
         _narrow(output_O, into_TO[t])

@@ -124,7 +124,7 @@ class SharedLinear(nn.Module):
             reduced_TR = inputs_TI[rows] @ self._a_NRI[place].T
             for index, outputs in enumerate(self._outputs):
                 reduced_TK = reduced_TR[:, index * rank : (index + 1) * rank]
-                output_TO[rows, outputs] += reduced_TK @ self._b_NKO[place, :, outputs]
+                output_TO[rows, outputs].addmm_(reduced_TK, self._b_NKO[place, :, outputs])
 
 
 def _whole_rows(rank: int) -> int:
