@@ -242,7 +242,7 @@ def test_the_log_tells_what_was_asked_and_what_it_took(
     secret = "ts-abcdefghijklmnopqrstuvwxyz"
     asked = [{"role": "user", "content": f"my key is {secret}, what now?"}]
     answer = owner.chat.completions.create(
-        model="support", messages=asked, max_tokens=5, stream=True
+        model="support", messages=asked, temperature=0, max_tokens=5, stream=True
     )
     text = "".join(chunk.choices[0].delta.content or "" for chunk in answer)
     line = _logged(deployer, lambda line: "what now?" in line["prompt"])
