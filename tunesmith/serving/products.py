@@ -36,7 +36,7 @@ class Product:
 
     def weights(self) -> Iterator[Tensor]:
         """What it multiplies by and adds."""
-        yield self._weight_OI
+        yield self._weight_OI.to_dense() if self._weight_OI.is_mkldnn else self._weight_OI
         if self._bias_O is not None:
             yield self._bias_O
 
@@ -60,12 +60,6 @@ class PackedProduct(Product):
     def __init__(self, weight_OI: Tensor, bias_O: Tensor | None) -> None:
         super().__init__(weight_OI, bias_O)
         self._weight_OI = _reorder(weight_OI)
-
-    def weights(self) -> Iterator[Tensor]:
-        """As `Product` says."""
-        yield self._weight_OI.to_dense()
-        if self._bias_O is not None:
-            yield self._bias_O
 
     @property
     def table_OI(self) -> None:
