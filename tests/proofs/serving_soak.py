@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import batched
 from pathlib import Path
 from signal import SIGKILL
 
@@ -118,12 +119,13 @@ class Memory:
 
     def figure(self, name: str) -> Figure:
         """What the last tenth of the time takes beside the second, when all is warm."""
-        tenth = max(1, len(self.seen) // 10)
-        before = statistics.median(self.seen[tenth : 2 * tenth])
-        after = statistics.median(self.seen[-tenth:])
+        size = max(1, len(self.seen) // 10)
+        tenths = [statistics.median(part) for part in batched(self.seen, size) if len(part) == size]
+        before, after = tenths[1], tenths[-1]
         growth = after / before - 1
+        course = " ".join(f"{tenth / 1e6:.0f}" for tenth in tenths)
         measured = f"{before / 1e6:.1f} to {after / 1e6:.1f} MB, {growth:+.1%}"
-        measured += f" ({len(self.seen)} looks, {max(self.seen) / 1e6:.1f} MB at most)"
+        measured += f" ({len(self.seen)} looks, {max(self.seen) / 1e6:.1f} MB at most: {course})"
         is_met = all(self.seen) and growth < _MOST_GROWTH
         return Figure(
             f"memory of {name}", f"grows by less than {_MOST_GROWTH:.0%}", measured, is_met
