@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import batched
 from pathlib import Path
 from signal import SIGKILL
 
@@ -120,7 +119,8 @@ class Memory:
     def figure(self, name: str) -> Figure:
         """What the last tenth of the time takes beside the second, when all is warm."""
         size = max(1, len(self.seen) // 10)
-        tenths = [statistics.median(part) for part in batched(self.seen, size) if len(part) == size]
+        starts = range(0, len(self.seen) - size + 1, size)
+        tenths = [statistics.median(self.seen[start : start + size]) for start in starts]
         before, after = tenths[1], tenths[-1]
         growth = after / before - 1
         course = " ".join(f"{tenth / 1e6:.0f}" for tenth in tenths)
