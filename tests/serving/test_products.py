@@ -17,7 +17,7 @@ def num_threads(request: pytest.FixtureRequest) -> Generator[int]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 8, 13, FEW_ROWS, FEW_ROWS + 1])
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 12, 13, FEW_ROWS, FEW_ROWS + 1])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("numbers", ["bf16", "float32", "float32 that fit into bf16"])
 @torch.inference_mode()
@@ -41,6 +41,7 @@ def test_layers_become_one_product(numbers: str, bias: bool, rows: int, num_thre
     assert kept_OI.itemsize == (4 if numbers == "float32" else 2)
 
 
+@torch.inference_mode()
 def test_few_rows_of_many_inputs_are_summed_in_float32() -> None:
     torch.manual_seed(0)
     layer = nn.Linear(5000, 8, bias=False)

@@ -5,7 +5,8 @@ queries each). The first kind is one call of a kernel, which reads blocks where 
 of a prompt is a few products.
 
 Axes: T tokens of the step, S sequences with one query, W the most blocks of one, P blocks of the
-cache, B tokens of a block, L keys, H query heads, K key/value heads, G = H / K, D head size.
+cache, B tokens of a block, L keys, H query heads, K key/value heads, X = H + 2 * K, G = H / K,
+D head size.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from transformers import AttentionInterface
 from tunesmith.modeling.kernels.attention import grouped, refuse_other_kinds, rows
 from tunesmith.serving import kernels
 from tunesmith.serving.cache import KvCache, blocks_for
-from tunesmith.serving.kernels import Array, as_array
+from tunesmith.serving.kernels import Array
 
 PAGED = "tunesmith_paged"
 
@@ -43,6 +44,19 @@ class Span:
     def stop(self) -> int:
         """The length of the sequence behind this step."""
         return self.start + self.count
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """Rotary positions of a step, [T, D] each; the sine has the sign of its half."""
+
+    cosine_TD: Tensor
+    sine_TD: Tensor
+
+    def turn_(self, states_TXD: Tensor) -> None:
+        """Rotate heads in place."""
+        swapped = states_TXD.roll(states_TXD.shape[-1] // 2, dims=-1)
+        states_TXD.mul_(self.cosine_TD[:, None]).addcmul_(swapped, self.sine_TD[:, None])
 
 
 @dataclass(frozen=True)
@@ -128,8 +142,7 @@ def paged_attention(
     """
     refuse_other_kinds(module, dropout=dropout, settings=kwargs)
     output_THD = attend(
-        query[0].transpose(0, 1),
-        torch.cat((key[0], value[0])).transpose(0, 1),
+        torch.cat((query[0], key[0], value[0])).transpose(0, 1).contiguous(),
         step,
         layer=int(module.layer_idx),  # pyright: ignore[reportArgumentType]
         scaling=scaling,
@@ -139,27 +152,44 @@ def paged_attention(
 
 
 def attend(
-    query_THD: Tensor,
     states_TXD: Tensor,
     step: Step,
     *,
     layer: int,
     scaling: float,
     window: int | None,
+    rotation: Rotation | None = None,
 ) -> Tensor:
-    """Store keys and values, [T, 2 * K, D], and attend to what is stored -> [T, H, D]."""
+    """Store keys and values, and attend to what is stored -> [T, H, D].
+
+    Args:
+        states_TXD: queries, keys and values, which are turned in place.
+        step: whose rows they are.
+        layer: of the cache.
+        scaling: of scores.
+        window: how far back a query sees.
+        rotation: by which queries and keys are to be turned first.
+    """
     stored = step.cache.states_N2PKBD[layer]
-    size = states_TXD.shape[-1]
-    stored.view(-1, size).index_copy_(0, step.slots_F, states_TXD.reshape(-1, size))
-    if not step.several:
-        return _one_query_each(query_THD, stored, step, scaling, window)
+    by_kernel = stored.device.type == "cpu"
+    if by_kernel and not step.several:
+        return _one_query_each(states_TXD, rotation, stored, step, scaling, window)
+    num_kv, size = stored.shape[2], stored.shape[-1]
+    if rotation is not None:
+        rotation.turn_(states_TXD[:, :-num_kv])
+    kv_TXD = states_TXD[:, -2 * num_kv :]
+    stored.view(-1, size).index_copy_(0, step.slots_F, kv_TXD.reshape(-1, size))
+    query_THD = states_TXD[:, : -2 * num_kv]
     output_THD = torch.empty_like(query_THD, memory_format=torch.contiguous_format)
     if step.single:
-        output_THD[step.single_rows_S] = _one_query_each(
-            query_THD[step.single_rows_S], stored, step, scaling, window
+        single_SXD = states_TXD[step.single_rows_S]
+        output_THD[step.single_rows_S] = (
+            _one_query_each(single_SXD, None, stored, step, scaling, window)
+            if by_kernel
+            else _by_sdpa(single_SXD[:, : -2 * num_kv], stored, step, scaling, window)
         )
     scaled_THD = query_THD * scaling
-    key_TKD, value_TKD = states_TXD.chunk(2, dim=1)
+    key_TKD, value_TKD = kv_TXD.chunk(2, dim=1)
     for span in step.several:
         new = slice(span.row, span.row + span.count)
         key_LKD, value_LKD = (
@@ -170,30 +200,24 @@ def attend(
 
 
 def _one_query_each(
-    query_SHD: Tensor, stored: Tensor, step: Step, scaling: float, window: int | None
+    states_SXD: Tensor,
+    rotation: Rotation | None,
+    stored: Tensor,
+    step: Step,
+    scaling: float,
+    window: int | None,
 ) -> Tensor:
-    """Queries of `step.single` -> [S, H, D]."""
+    """`attend` for sequences of `step.single` -> [S, H, D]."""
+    turned = None if rotation is None else (rotation.cosine_TD, rotation.sine_TD)
     first_S = step.first_S(window)
-    if stored.device.type != "cpu":
-        return _by_sdpa(query_SHD, stored, step, scaling, first_S)
-    query_SHD = query_SHD.contiguous()
-    output_SHD = torch.empty_like(query_SHD)
-    kernels.attend(
-        as_array(query_SHD),
-        as_array(stored),
-        step.blocks_SW,
-        first_S,
-        step.stop_S,
-        np.float32(scaling),
-        as_array(output_SHD),
-    )
-    return output_SHD
+    return kernels.attend(states_SXD, turned, stored, step.blocks_SW, first_S, step.stop_S, scaling)
 
 
 def _by_sdpa(
-    query_SHD: Tensor, stored: Tensor, step: Step, scaling: float, first_S: Array
+    query_SHD: Tensor, stored: Tensor, step: Step, scaling: float, window: int | None
 ) -> Tensor:
     """The same by a kernel of torch, on copies of the blocks. On a GPU it was not run."""
+    first_S = step.first_S(window)
     blocks_SW = torch.from_numpy(step.blocks_SW).to(stored.device)
     key_SKLD, value_SKLD = stored[:, blocks_SW].transpose(2, 3).flatten(3, 4)
     position_L = torch.arange(key_SKLD.shape[2])

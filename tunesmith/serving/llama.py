@@ -5,12 +5,10 @@ gate and up another; a rotation is three operations for queries and keys togethe
 for a layer that was there for the one before. The residual stream is float32: it rounds less than
 transformers' in bf16, and norms need no casts.
 
-Axes: T tokens of a step, D hidden size, H query heads, K key/value heads, X some heads, E head
-size, F inner size.
+Axes: T tokens of a step, D hidden size, H query heads, X some heads, E head size, F inner size.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,25 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.activations import SiLUActivation
 
 from tunesmith.serving import kernels
-from tunesmith.serving.attention import Step, attend
+from tunesmith.serving.attention import Rotation, Step, attend
 from tunesmith.serving.decoder import Decoder
+from tunesmith.serving.kernels import as_array
 from tunesmith.serving.products import FEW_ROWS, join, narrowed
 from tunesmith.serving.shared_linear import SharedLinear
-
-
-@dataclass(frozen=True)
-class Rotation:
-    """Rotary positions of a step, [T, 1, E] each; the sine has the sign of its half."""
-
-    cosine: Tensor
-    sine: Tensor
-
-    def turn_(self, states_TXE: Tensor) -> None:
-        """Rotate heads in place."""
-        swapped = states_TXE.roll(states_TXE.shape[-1] // 2, dims=-1)
-        states_TXE.mul_(self.cosine).addcmul_(swapped, self.sine)
 
 
 class LlamaDecoder(Decoder):
@@ -82,7 +69,7 @@ class LlamaDecoder(Decoder):
         ids_1T = torch.tensor([positions], device=self.device)
         cosine_1TE, sine_1TE = self._rotary(self._norm.weight, ids_1T)
         sine_1TE[..., : sine_1TE.shape[-1] // 2].neg_()
-        return Rotation(*(each[0, :, None].to(self.dtype) for each in (cosine_1TE, sine_1TE)))
+        return Rotation(*(each[0].to(self.dtype) for each in (cosine_1TE, sine_1TE)))
 
 
 class _Layer:
@@ -110,23 +97,40 @@ class _Layer:
         self._mlp_norm = RmsNorm(stock.post_attention_layernorm)
         self._gate_up = share("mlp", "gate_proj", "up_proj")
         self._activation = mlp.act_fn
+        is_silu = isinstance(mlp.act_fn, (nn.SiLU, SiLUActivation))
+        self._gates_by_kernel = is_silu and decoder.device.type == "cpu"
         self._down = share("mlp", "down_proj")
         self.norms = [self._attention_norm, *self._head_norms, self._mlp_norm]
 
     def __call__(self, residual_TD: Tensor, rotation: Rotation, step: Step) -> Tensor:
         """[T, D] -> [T, D]."""
-        states = self._qkv(self._attention_norm(residual_TD)).unflatten(1, (-1, self._head_size))
-        query_THE, kv_TXE = states[:, : -2 * self._num_kv], states[:, -2 * self._num_kv :]
-        heads = query_THE, kv_TXE[:, : self._num_kv]
+        states = self._qkv(self._attention_norm(residual_TD)).view(
+            len(residual_TD), -1, self._head_size
+        )
+        heads = states[:, : -2 * self._num_kv], states[:, -2 * self._num_kv : -self._num_kv]
         for norm, states_TXE in zip(self._head_norms, heads, strict=False):
             states_TXE.copy_(norm(states_TXE.float()))
-        rotation.turn_(states[:, : -self._num_kv])
         attended_THE = attend(
-            query_THE, kv_TXE, step, layer=self._index, scaling=self._scaling, window=self._window
+            states,
+            step,
+            layer=self._index,
+            scaling=self._scaling,
+            window=self._window,
+            rotation=rotation,
         )
         residual_TD = residual_TD + self._o(attended_THE.flatten(1))
-        gate_TF, up_TF = self._gate_up(self._mlp_norm(residual_TD)).chunk(2, dim=-1)
-        return residual_TD.add_(self._down(self._activation(gate_TF).mul_(up_TF)))
+        gated_TF = self._gated(self._gate_up(self._mlp_norm(residual_TD)))
+        return residual_TD.add_(self._down(gated_TF))
+
+    def _gated(self, gate_up: Tensor) -> Tensor:
+        """[T, 2 * F] -> [T, F]."""
+        num_rows, inner = gate_up.shape[0], gate_up.shape[1] // 2
+        if not (self._gates_by_kernel and num_rows <= FEW_ROWS):
+            gate_TF, up_TF = gate_up.chunk(2, dim=-1)
+            return self._activation(gate_TF).mul_(up_TF)
+        gated = gate_up.new_empty(num_rows, inner)
+        kernels.gate(as_array(gate_up), as_array(gated))
+        return gated
 
 
 def _window(attention: Any) -> int | None:
@@ -139,16 +143,19 @@ class RmsNorm:
     """Root-mean-square norm (arXiv 1910.07467) in float32."""
 
     def __init__(self, stock: Any) -> None:
-        self._eps: float = stock.variance_epsilon
+        self._eps = np.float32(stock.variance_epsilon)
         self.weight: Tensor = stock.weight.detach().to(torch.float32, copy=True)
         self._by_kernel = self.weight.device.type == "cpu"
+        if self._by_kernel:
+            self._array = as_array(self.weight)
 
     def __call__(self, states: Tensor) -> Tensor:
         """Normalize the last axis of float32 states."""
         if not (self._by_kernel and states.shape[0] <= FEW_ROWS):
-            return F.rms_norm(states, self.weight.shape, self.weight, self._eps)
+            return F.rms_norm(states, self.weight.shape, self.weight, float(self._eps))
         states = states.contiguous()
         output = torch.empty_like(states)
-        flat, into = (each.view(-1, self.weight.numel()).numpy() for each in (states, output))
-        kernels.normalize(flat, self.weight.numpy(), np.float32(self._eps), into)
+        size = len(self._array)
+        flat, into = states.view(-1, size).numpy(), output.view(-1, size).numpy()
+        kernels.normalize(flat, self._array, self._eps, into)
         return output

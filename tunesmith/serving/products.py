@@ -86,7 +86,7 @@ class WidenedProduct(Product):
         else:  # widened for the moment: of many rows that is little
             output_TO = inputs_TI @ self._weight_OI.float().T
         if self._array_OI.shape[0] > self.out_features:
-            output_TO = output_TO[:, : self.out_features]
+            output_TO = output_TO[:, : self.out_features].contiguous()
         return output_TO if self._bias_O is None else output_TO + self._bias_O
 
 
