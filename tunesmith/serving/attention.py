@@ -163,7 +163,7 @@ def attend(
     """Store keys and values, and attend to what is stored -> [T, H, D].
 
     Args:
-        states_TXD: queries, keys and values, which are turned in place.
+        states_TXD: queries, keys and values, which may be turned in place.
         step: whose rows they are.
         layer: of the cache.
         scaling: of scores.

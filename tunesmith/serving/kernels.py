@@ -451,29 +451,54 @@ def attend(
 
 
 @_compiled
-def add_pairs(
-    inputs_TI: Array, place_T: Array, a_NRI: Array, b_NRO: Array, ends: Array, into_TO: Array
+def _add_pair(
+    t: int,
+    inputs_TI: Array,
+    place_T: Array,
+    a_NRI: Array,
+    b_NRO: Array,
+    ends: Array,
+    into_TO: Array,
 ) -> None:
-    """Add to each row what it gets of the pairs at its place; none at -1.
-
-    The outputs of several layers lie beside each other, up to each of `ends`. All share the rows of
-    `b`; of `a` each has as many of its own.
-    """
+    """Add to row `t`, as `add_pairs` says."""
+    place = place_T[t]
+    if place < 0:
+        return
     num_rows, num_inputs = a_NRI.shape[1:]
     rank, num_outputs = b_NRO.shape[1:]
     input_I = np.empty(num_inputs, np.float32)
     reduced_R = np.empty(num_rows, np.float32)
     output_O = np.empty(num_outputs, np.float32)
-    for t in range(len(place_T)):
-        place = place_T[t]
-        if place < 0:
-            continue
-        _widen(inputs_TI[t], input_I)
-        _products(a_NRI[place], input_I, reduced_R)
-        _widen(into_TO[t], output_O)
-        start = 0
-        for layer in range(len(ends)):
-            reduced = reduced_R[layer * rank : (layer + 1) * rank]
-            _add_weighted(reduced, b_NRO[place], start, output_O[start : ends[layer]])
-            start = ends[layer]
-        _narrow(output_O, into_TO[t])
+    _widen(inputs_TI[t], input_I)
+    _products(a_NRI[place], input_I, reduced_R)
+    _widen(into_TO[t], output_O)
+    start = 0
+    for layer in range(len(ends)):
+        reduced = reduced_R[layer * rank : (layer + 1) * rank]
+        _add_weighted(reduced, b_NRO[place], start, output_O[start : ends[layer]])
+        start = ends[layer]
+    _narrow(output_O, into_TO[t])
+
+
+@_compiled
+def _add_pairs_alone(num_rows: int, *arguments: Any) -> None:
+    for t in range(num_rows):
+        _add_pair(t, *arguments)
+
+
+@partial(_compiled, parallel=True)
+def _add_pairs_together(num_rows: int, *arguments: Any) -> None:
+    for t in numba.prange(num_rows):
+        _add_pair(t, *arguments)
+
+
+def add_pairs(
+    inputs: Tensor, place_T: Array, a_NRI: Array, b_NRO: Array, ends: Array, into: Tensor
+) -> None:
+    """Add to each row what it gets of the pairs at its place; none at -1.
+
+    The outputs of several layers lie beside each other, up to each of `ends`. All share the rows of
+    `b`; of `a` each has as many of its own. `inputs` are [T, I], `into` is [T, O].
+    """
+    kernel = _by_threads(_add_pairs_alone, _add_pairs_together)
+    kernel(len(place_T), as_array(inputs), place_T, a_NRI, b_NRO, ends, as_array(into))

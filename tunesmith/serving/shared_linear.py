@@ -109,14 +109,11 @@ class SharedLinear(nn.Module):
         output_TO = self.base(inputs_TI)
         if self._routing.runs and self._a_NRI.shape[0] > 0:
             if self._few_by_kernel and inputs_TI.shape[0] <= FEW_ROWS:
-                self._add_to_few(output_TO, inputs_TI)
+                place_T = self._routing.place_T
+                kernels.add_pairs(inputs_TI, place_T, *self._bank, self._ends, output_TO)
             else:
                 self._add_to_many(output_TO, inputs_TI)
         return output_TO.view(*inputs.shape[:-1], -1)
-
-    def _add_to_few(self, output_TO: Tensor, inputs_TI: Tensor) -> None:
-        inputs, output = as_array(inputs_TI), as_array(output_TO)
-        kernels.add_pairs(inputs, self._routing.place_T, *self._bank, self._ends, output)
 
     def _add_to_many(self, output_TO: Tensor, inputs_TI: Tensor) -> None:
         rank = self._b_NKO.shape[1]
