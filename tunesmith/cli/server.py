@@ -62,10 +62,12 @@ def worker(config: Config = None, tethered: Tethered = False) -> None:
     from tunesmith.backends.local import LocalBackend
     from tunesmith.cli.stopping import stop_requested
     from tunesmith.service.budget import Budget
+    from tunesmith.service.engine_address import free_port
     from tunesmith.service.keeper import Keeper, keeping
     from tunesmith.service.worker import WorkerLoop, inference_share, machine_size
 
     services = _open(config)
+    free_port(services.config.engine_host)  # what is wrong there is said now, not with an engine
     with stop_requested(tethered=tethered) as should_stop:
         backend = LocalBackend(pass_on=services.config.job_environment)
         size = machine_size(services)

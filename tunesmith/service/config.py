@@ -50,6 +50,12 @@ class ServiceConfig(Strict):
     inference_memory: PositiveInt | None = setting(
         None, "of a worker's memory, the most for deployed models; None is half", unit="bytes"
     )
+    engine_host: str = setting(
+        "127.0.0.1",
+        "address of a worker under which servers elsewhere reach its deployed models; what they "
+        "say to each other is not encrypted, so one of a private network",
+        min_length=1,
+    )
     job_environment: list[str] = setting(
         [], "variables that jobs may see beside the usual, such as WANDB_API_KEY"
     )

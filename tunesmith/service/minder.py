@@ -21,6 +21,7 @@ from tunesmith.errors import DatabaseUnavailable, LeaseLost, TunesmithError
 from tunesmith.failpoints import failpoint
 from tunesmith.jobs.engine_folder import EngineSpec, read_refusal, write_engine
 from tunesmith.service.budget import Budget
+from tunesmith.service.engine_address import engine_address, free_port
 from tunesmith.service.engine_plan import (
     adapter_bytes,
     adapter_folder,
@@ -79,7 +80,9 @@ class Minder:
         """Begin in a thread of its own."""
         self._ending = threading.Event()
         self._is_lost = False
-        self._folder = self.services.installation.folder / "engines" / self.engine.id
+        # Of this machine alone: its processes are evicted from it, those of others cannot be.
+        engines_folder = self.services.installation.folder / "engines"
+        self._folder = engines_folder / self.engine.id / socket.gethostname()
         self._thread = threading.Thread(target=self._run, name=self.engine.id, daemon=True)
 
     def start(self) -> None:
@@ -114,6 +117,10 @@ class Minder:
             self._is_lost = True
         except DatabaseUnavailable as error:
             _log.warning("%s; engine %s is let go", error.message, self.engine.id)
+        except TunesmithError as error:
+            _log.warning("engine %s is given up: %s", self.engine.id, error)
+            with suppress(TunesmithError):
+                self._fail_all(error.message, error.hint)
         except Exception as error:
             _log.exception("engine %s is given up", self.engine.id)
             with suppress(TunesmithError):
@@ -156,13 +163,16 @@ class Minder:
         with self.services.database.reading() as db:
             folder = base_folder(self.services, db, self.engine.base)
         secret = secrets.token_urlsafe(24)
-        spec = ServeSpec(name=self.engine.base, base=str(folder), key=secret, port=_free_port())
+        host = self.services.config.engine_host
+        spec = ServeSpec(
+            name=self.engine.base, base=str(folder), key=secret, host=host, port=free_port(host)
+        )
         write_engine(self._folder, EngineSpec(kind=self.engine.kind, serve=spec))
         failpoint("keeper.before_start")
         room = Room(self.num_cores, self.budget.held_by(self.engine.id), num_gpus=0)
         self._execution = self.backend.start_engine(self._folder, room=room)
         self._loaded = {}
-        address = f"http://{spec.host}:{spec.port}"
+        address = engine_address(host, spec.port)
         client = httpx2.Client(
             base_url=address,
             headers={"authorization": f"Bearer {secret}"},
@@ -352,9 +362,3 @@ def _reason(answer: httpx2.Response) -> str:
         return str(answer.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):
         return f"the engine refused with status {answer.status_code}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -4,6 +4,8 @@ What a process says of errors is not passed on as it is: other tenants' adapters
 """
 
 import json
+import socket
+import ssl
 import time
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, TypeAlias
@@ -38,6 +40,15 @@ _PATHS: Mapping[RequestKind, str] = {
     "embedding": "/v1/embeddings",
 }
 _TIMEOUT = httpx2.Timeout(connect=5, read=600, write=60, pool=5)
+# An answer may take its time, a machine that is gone without a word is noticed within 30 s.
+_ALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+]
+_TLS = ssl.create_default_context()  # made once: it takes 30 ms, and no address of ours is https
+_MOVED = (401, 404, 503)  # another process has the address, the model is not there yet, or it ends
 _ATTEMPTS = 5  # a route may have changed between looking it up and asking
 _PAUSE_SECONDS = 0.2
 _LEFT = 499  # the client closed the connection; no code of HTTP's says so
@@ -55,7 +66,8 @@ async def relay(
         Unavailable: it is being deployed, or its process does not answer.
     """
     hearing = Hearing(kind, body, began=time.monotonic())
-    client = httpx2.AsyncClient(timeout=_TIMEOUT, trust_env=False)
+    transport = httpx2.AsyncHTTPTransport(verify=_TLS, socket_options=_ALIVE, trust_env=False)
+    client = httpx2.AsyncClient(timeout=_TIMEOUT, transport=transport, trust_env=False)
     exchange = _Exchange(services, actor, client, hearing)
     is_passed_on = False
     try:
@@ -103,7 +115,7 @@ class _Exchange:
                 opened = await self._ask(self._route)
             except httpx2.TransportError:
                 opened = None
-            if opened is not None and opened.status_code not in (404, 503):
+            if opened is not None and opened.status_code not in _MOVED:
                 return opened
             await anyio.sleep(_PAUSE_SECONDS)
         self._hearing.status = 503
