@@ -11,9 +11,10 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.api.deployed import Deployer, engine_processes, make_and_register, wait_for
+from tests.api.deployed import Deployer, engine_processes, make_and_register, register, wait_for
 from tests.api.openai_client import Clients
 from tests.api.serving import BASE, Served, serving
+from tests.conftest import make_tiny_model
 from tunesmith.service.engine_plan import engine_bytes
 from tunesmith.serving.config import EngineConfig
 from tunesmith.store.tables import Model
@@ -174,28 +175,37 @@ def test_what_is_deployed_is_not_deleted(
             deployer.ask("DELETE", path)
 
 
-def test_a_second_model_fits_or_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    """Room for one engine with an adapter, not for two."""
+def test_a_second_model_waits_for_its_room_and_what_never_fits_is_refused(tmp_path: Path) -> None:
+    """Room for one engine, without an adapter."""
     with serving(tmp_path) as served:
         base = served.services.installation.models / BASE
         needed = engine_bytes(base, EngineConfig())
         served.settings = {"TUNESMITH_INFERENCE_MEMORY": str(needed + 5_000)}
         served.start("server", "worker")
         deployer = Deployer(served, served.key)
-        deployer.ready(BASE)
+        first = deployer.ready(BASE)
         make_and_register(served.services, tmp_path, name="large", seed=1)
         refused = deployer.wait(deployer.deploy("large"), "failed")
-        assert "GB of memory" in refused["message"]
-        assert f"stop one of {BASE}" in refused["hint"]
-        [base_alone] = deployer.ask("GET", "/deployments", params={"state": "ready"})["data"]
+        assert "GB of memory, its base included" in refused["message"]
+
+        whole = make_tiny_model(tmp_path / "whole")
+        register(served.services, whole, name="second", kind="model")
+        second = deployer.deploy("second")
+        waiting = wait_for(lambda: (seen := deployer.see(second))["hint"] and seen, what="a reason")
+        assert waiting["state"] == "deploying"
+        assert "waits for" in waiting["message"]
+        assert f"stop one of {BASE}" in waiting["hint"]
+        deployer.ask("POST", f"/deployments/{first}/stop")
+        ready = deployer.wait(second)
+        assert (ready["message"], ready["hint"]) == ("", "")
+        deployer.ask("POST", f"/deployments/{second}/stop")
 
         # What an engine refuses to load is said as well, and not tried again and again.
-        deployer.ask("POST", f"/deployments/{base_alone['id']}/stop")
         wait_for(lambda: not engine_processes(served), what="the end of the engine")
         config = json.loads((base / "config.json").read_text())
         (base / "config.json").write_text(json.dumps({**config, "model_type": "no-such-thing"}))
-        deployer.ask("POST", f"/deployments/{base_alone['id']}/start")
-        failed = deployer.wait(base_alone["id"], "failed")
+        deployer.ask("POST", f"/deployments/{first}/start")
+        failed = deployer.wait(first, "failed")
         assert "no-such-thing" in failed["message"]
         assert str(served.home) not in failed["message"]
         deployer.close()

@@ -50,9 +50,7 @@ def _engine(served: Served) -> InferenceEngine:
 
 
 def _say(client: OpenAI) -> str:
-    answer = client.chat.completions.create(
-        model=BASE, messages=HELLO, temperature=0, max_tokens=8
-    )
+    answer = client.chat.completions.create(model=BASE, messages=HELLO, temperature=0, max_tokens=8)
     return answer.choices[0].message.content or ""
 
 

@@ -158,11 +158,16 @@ def _settled(server: "Server", seen: "DeploymentView") -> "DeploymentView":
 
     from tunesmith.cli.progress import job_progress
     from tunesmith.errors import Stopped
+    from tunesmith.events import Warned
     from tunesmith.service.deployments import DeploymentView
 
     try:
-        with job_progress(f"deploying {seen.reference}"):
+        with job_progress(f"deploying {seen.reference}") as tell:
+            told = ""
             while seen.state == "deploying":
+                if seen.hint and seen.message != told:
+                    told = seen.message
+                    tell(Warned(message=f"{seen.reference} {told} ({seen.hint})"))
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
                 seen = server.view(DeploymentView, "GET", f"/deployments/{quote(seen.id)}")
     except KeyboardInterrupt:

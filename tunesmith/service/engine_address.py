@@ -32,14 +32,16 @@ def free_port(host: str) -> int:
                 continue
             raise RecipeInvalid(
                 f"engine_host {host} cannot be listened on: {error.strerror}",
-                hint="set an address of this machine, or leave it out if server and worker share one",
+                hint="set an address of this machine, or none where the server is on it too",
             ) from error
     raise RecipeInvalid(f"engine_host {host} has no free port of {_PORTS.start} to {_PORTS[-1]}")
 
 
 def engine_address(host: str, port: int) -> str:
     """What a server calls."""
-    return f"http://[{host}]:{port}" if _family(host) == socket.AF_INET6 else f"http://{host}:{port}"
+    return (
+        f"http://[{host}]:{port}" if _family(host) == socket.AF_INET6 else f"http://{host}:{port}"
+    )
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -1,7 +1,9 @@
 """What an engine needs: folders, memory, and whether there is room for it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,7 +15,6 @@ from tunesmith.serving.config import EngineConfig
 from tunesmith.serving.sizes import count_numbers, plan_folder
 from tunesmith.store.tables import Deployment, InferenceEngine, Model, Worker
 
-_GB = 1e9
 _PROCESS_BYTES = 650_000_000  # Python, torch and transformers under load, measured
 _CPU_FLAGS = Path("/proc/cpuinfo")
 
@@ -87,10 +88,10 @@ class Place:
 
 
 def places(db: Session, pool: str) -> list[Place]:
-    """The workers of a pool, the roomiest first."""
+    """What the workers of a pool have."""
     workers = db.scalars(select(Worker).where(Worker.pool == pool)).all()
     engines = db.scalars(select(InferenceEngine)).all()
-    found = [
+    return [
         Place(
             worker.id,
             worker.inference_bytes,
@@ -99,15 +100,53 @@ def places(db: Session, pool: str) -> list[Place]:
         )
         for worker in workers
     ]
-    return sorted(found, key=lambda place: place.free, reverse=True)
 
 
-def no_room(db: Session, deployment: Deployment, *, needed: int, place: Place) -> tuple[str, str]:
-    """The sentence that refuses `deployment`, and what its tenant could stop."""
-    message = (
-        f"{deployment.model} needs {needed / _GB:.2f} GB of memory, "
-        f"{max(0, place.free) / _GB:.2f} GB of {place.total / _GB:.2f} GB are free"
+def best_place(places: Iterable[Place], *, needed: int) -> Place | None:
+    """Where an engine would go first: of those large enough the emptiest, else the largest."""
+    return max(
+        places,
+        key=lambda each: (min(each.total, needed), each.free, each.worker_id),
+        default=None,
     )
+
+
+Reason: TypeAlias = tuple[str, str]  # what people read: why, and what to do
+
+
+def waits_for_room(db: Session, deployment: Deployment, *, needed: int, place: Place) -> Reason:
+    """Why `deployment` is not at `place`, the best one, and what its tenant can do."""
+    if place.total < needed:
+        return (
+            f"waits for a worker with {_gb(needed)} of memory for models; "
+            f"the largest at work has {_gb(place.total)}",
+            _LARGER,
+        )
+    if place.free >= needed:
+        return (
+            f"waits for {_gb(needed)} of memory, which jobs or other programs use",
+            "it goes on when they end",
+        )
+    return (
+        f"waits for {_gb(needed)} of memory; "
+        f"{_gb(max(0, place.free))} of {_gb(place.total)} are free",
+        _what_to_stop(db, deployment, place),
+    )
+
+
+def too_large(deployment: Deployment, *, needed: int, total: int) -> Reason:
+    """Why `deployment` is given up: its worker has less, or the largest that it could have."""
+    return (
+        f"{deployment.model} needs {_gb(needed)} of memory, its base included; "
+        f"the worker has {_gb(total)} for models",
+        _LARGER,
+    )
+
+
+_LARGER = "start a larger worker, or raise its inference_memory"
+
+
+def _what_to_stop(db: Session, deployment: Deployment, place: Place) -> str:
     standing = (
         select(Deployment)
         .join(InferenceEngine, InferenceEngine.id == Deployment.engine_id)
@@ -120,5 +159,9 @@ def no_room(db: Session, deployment: Deployment, *, needed: int, place: Place) -
     )
     own = ", ".join(each.model for each in db.scalars(standing))
     if own:
-        return message, f"stop one of {own}, or raise inference_memory"
-    return message, "ask the operator to stop other deployments or to raise inference_memory"
+        return f"stop one of {own}, or raise inference_memory"
+    return "ask the operator to stop other deployments or to raise inference_memory"
+
+
+def _gb(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.2f} GB"

@@ -67,15 +67,22 @@ def find_route(services: Services, tenant_id: str, reference: str) -> Route:
             return Route(deployment.id, deployment.model, engine.address, engine.secret)
     states = {deployment.state for deployment, _ in rows}
     if states & {"deploying", "ready"}:
-        raise Unavailable(f"the model {reference!r} is being deployed", hint="try again shortly")
+        coming = next(each for each, _ in rows if each.state in ("deploying", "ready"))
+        raise Unavailable(
+            f"the model {reference!r} is being deployed{_because(coming)}", hint="try again shortly"
+        )
     if states:
         last = max((deployment for deployment, _ in rows), key=lambda each: each.changed_at)
-        why = f": {last.message}" if last.message else ""
         raise Conflict(
-            f"the deployment of {reference!r} is {last.state}{why}", hint="start it again"
+            f"the deployment of {reference!r} is {last.state}{_because(last)}",
+            hint="start it again",
         )
     # The same for what does not exist, what is not deployed, and what is another tenant's.
     raise NotFound(
         f"the model {reference!r} does not exist or is not deployed",
         hint="deploy it with POST /api/v1/deployments",
     )
+
+
+def _because(deployment: Deployment) -> str:
+    return f": {deployment.message}" if deployment.message else ""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import psutil
 from sqlalchemy import select
@@ -19,10 +20,18 @@ from tunesmith.backends.protocol import Backend
 from tunesmith.errors import DatabaseUnavailable, LeaseLost, TunesmithError
 from tunesmith.failpoints import failpoint
 from tunesmith.service.budget import Budget
-from tunesmith.service.engine_plan import Place, base_folder, engine_bytes, no_room, places
+from tunesmith.service.engine_plan import (
+    Reason,
+    base_folder,
+    best_place,
+    engine_bytes,
+    places,
+    too_large,
+    waits_for_room,
+)
 from tunesmith.service.minder import Minder
 from tunesmith.service.request_log import sweep_log
-from tunesmith.service.rollouts import fail_deployment
+from tunesmith.service.rollouts import explain_wait, fail_deployment
 from tunesmith.service.services import Services
 from tunesmith.service.threads import running_beside
 from tunesmith.serving.config import EngineConfig
@@ -33,9 +42,25 @@ from tunesmith.store.tables import Deployment, InferenceEngine
 
 _log = logging.getLogger("tunesmith.keeper")
 
+_Why: TypeAlias = Callable[[Session, Deployment], Reason]
+
 _BEATS_PER_LEASE = 8
 _LOOK_SECONDS = 0.2
 _SWEEP_SECONDS = 3600.0
+_PATIENCE_SECONDS = 300.0  # for a worker that is large enough: a machine starts anew within that
+
+
+@dataclass
+class _Wait:
+    """An engine that this worker has no room for.
+
+    Attributes:
+        needed: bytes.
+        hopeful_at: when a worker large enough was last at work, or the wait began.
+    """
+
+    needed: int
+    hopeful_at: float
 
 
 @dataclass
@@ -55,6 +80,7 @@ class Keeper:
     num_cores: int
     monotonic: Callable[[], float] = time.monotonic
     _minders: dict[EngineLease, Minder] = field(default_factory=dict[EngineLease, Minder])
+    _waits: dict[str, _Wait] = field(default_factory=dict[str, _Wait])  # by the engine's id
     _next_beat: float = 0.0
     _next_sweep: float = 0.0
 
@@ -123,25 +149,18 @@ class Keeper:
                 for engine in db.scalars(free)
                 if engine.id not in mine and engines.live_on(db, engine.id)
             ]
+        ids = {engine.id for engine in waiting}
+        self._waits = {id: wait for id, wait in self._waits.items() if id in ids}
         for engine in waiting:
             self._take_one(engine)
 
     def _take_one(self, engine: InferenceEngine) -> None:
-        try:
-            with self.services.database.reading() as db:
-                folder = base_folder(self.services, db, engine.base)
-            needed = engine_bytes(folder, EngineConfig())
-        except DatabaseUnavailable:
-            raise
-        except TunesmithError as error:
-            why = error.message, error.hint
-            self._fail(engine, lambda db, each: why)
-            return
-        if not self._has_room(engine, needed):
+        wait = self._waits.get(engine.id) or self._measure(engine)
+        if wait is None or not self._has_room(engine, wait):
             return
         with self.services.database.transaction() as db:
             lease = engines.take_engine(
-                db, engine, worker_id=self.budget.owner, memory_bytes=needed
+                db, engine, worker_id=self.budget.owner, memory_bytes=wait.needed
             )
         if lease is None:  # another worker was faster
             self.budget.give_back(engine.id)
@@ -153,26 +172,49 @@ class Keeper:
         self._minders[lease] = minder
         minder.start()
 
-    def _has_room(self, engine: InferenceEngine, needed: int) -> bool:
-        """Hold memory for an engine; if no worker has as much its deployments are refused."""
-        is_free = psutil.virtual_memory().available >= needed
-        if is_free and self.budget.take(engine.id, needed):
+    def _measure(self, engine: InferenceEngine) -> _Wait | None:
+        """What an engine needs; None if its base cannot be served, which its people are told."""
+        try:
+            with self.services.database.reading() as db:
+                folder = base_folder(self.services, db, engine.base)
+            return _Wait(engine_bytes(folder, EngineConfig()), hopeful_at=self.monotonic())
+        except DatabaseUnavailable:
+            raise
+        except TunesmithError as error:
+            why = error.message, error.hint
+            self._fail(engine, lambda db, each: why)
+            return None
+
+    def _has_room(self, engine: InferenceEngine, wait: _Wait) -> bool:
+        """Hold memory for an engine; without room its deployments wait, and are told for what."""
+        needed = wait.needed
+        if psutil.virtual_memory().available >= needed and self.budget.take(engine.id, needed):
             return True
+        self._waits[engine.id] = wait
         with self.services.database.reading() as db:
-            rooms = places(db, engine.pool)
-        others = [place for place in rooms if place.worker_id != self.budget.owner]
-        if any(place.free >= needed for place in others):
-            return False  # that one takes it
-        total = self.budget.total
-        unused = total - self.budget.held
-        free = unused if is_free else min(unused, psutil.virtual_memory().available)
-        mine = Place(self.budget.owner, total, free)
-        self._fail(engine, lambda db, each: no_room(db, each, needed=needed, place=mine))
+            best = best_place(places(db, engine.pool), needed=needed)
+        now = self.monotonic()
+        if best is None or best.total >= needed:
+            wait.hopeful_at = now
+        if best is None or best.worker_id != self.budget.owner:
+            return False  # one speaks for all
+        if now - wait.hopeful_at >= _PATIENCE_SECONDS:
+            total = best.total
+            self._fail(engine, lambda db, each: too_large(each, needed=needed, total=total))
+        else:
+            self._explain(
+                engine, lambda db, each: waits_for_room(db, each, needed=needed, place=best)
+            )
         return False
 
-    def _fail(
-        self, engine: InferenceEngine, why: Callable[[Session, Deployment], tuple[str, str]]
-    ) -> None:
+    def _explain(self, engine: InferenceEngine, why: _Why) -> None:
+        """Tell people what their deployments wait for, where that is news."""
+        with self.services.database.reading() as db:
+            reasons = [(each, why(db, each)) for each in engines.live_on(db, engine.id)]
+        for each, reason in reasons:
+            explain_wait(self.services, each, reason)
+
+    def _fail(self, engine: InferenceEngine, why: _Why) -> None:
         with self.services.database.transaction() as db:
             for deployment in engines.live_on(db, engine.id):
                 message, hint = why(db, deployment)

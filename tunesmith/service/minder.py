@@ -23,13 +23,15 @@ from tunesmith.jobs.engine_folder import EngineSpec, read_refusal, write_engine
 from tunesmith.service.budget import Budget
 from tunesmith.service.engine_address import engine_address, free_port
 from tunesmith.service.engine_plan import (
+    Place,
+    Reason,
     adapter_bytes,
     adapter_folder,
     base_folder,
-    no_room,
-    places,
+    too_large,
+    waits_for_room,
 )
-from tunesmith.service.rollouts import fail_deployment
+from tunesmith.service.rollouts import explain_wait, fail_deployment
 from tunesmith.service.services import Services
 from tunesmith.serving.engines import ENGINES
 from tunesmith.serving.spec import ServeSpec
@@ -169,9 +171,10 @@ class Minder:
         )
         write_engine(self._folder, EngineSpec(kind=self.engine.kind, serve=spec))
         failpoint("keeper.before_start")
+        self.budget.give_back(self.engine.id, sum(self._loaded.values()))
+        self._loaded = {}
         room = Room(self.num_cores, self.budget.held_by(self.engine.id), num_gpus=0)
         self._execution = self.backend.start_engine(self._folder, room=room)
-        self._loaded = {}
         address = engine_address(host, spec.port)
         client = httpx2.Client(
             base_url=address,
@@ -282,39 +285,56 @@ class Minder:
 
     def _deploy(self, client: httpx2.Client, deployment: Deployment, adapter: Path | None) -> None:
         if adapter is not None and deployment.model not in self._loaded:
+            if not self._has_room(deployment, adapter):
+                return
             problem = self._load(client, deployment, adapter)
             if problem is not None:
-                self._fail(deployment, *problem)
+                self._fail(deployment, (problem, ""))
                 return
         failpoint("keeper.before_ready")
         with self.services.database.transaction() as db:
             engines.write_engine(db, self.lease)
             engines.make_ready(db, deployment, now=self.services.clock())
 
-    def _load(
-        self, client: httpx2.Client, deployment: Deployment, adapter: Path
-    ) -> tuple[str, str] | None:
-        """Load an adapter; what keeps it from that, and what to do."""
+    def _has_room(self, deployment: Deployment, adapter: Path) -> bool:
+        """Hold memory for an adapter; without it its deployment waits, or fails if that is vain."""
         try:
             needed = adapter_bytes(adapter)
         except (OSError, ValueError) as error:
-            return f"the files of {deployment.model} cannot be read: {error}", ""
-        if not self.budget.take(self.engine.id, needed):
-            with self.services.database.reading() as db:
-                mine = [p for p in places(db, self.engine.pool) if p.worker_id == self.budget.owner]
-                return no_room(db, deployment, needed=needed, place=mine[0])
+            why = f"the files of {deployment.model} cannot be read: {error}", ""
+            self._fail(deployment, why)
+            return False
+        if self.budget.take(self.engine.id, needed):
+            self._loaded[deployment.model] = needed
+            return True
+        total = self.budget.total
+        base = self.budget.held_by(self.engine.id) - sum(self._loaded.values())
+        if base + needed > total:
+            self._fail(deployment, too_large(deployment, needed=base + needed, total=total))
+            return False
+        mine = Place(self.budget.owner, total, total - self.budget.held)
+        with self.services.database.reading() as db:
+            why = waits_for_room(db, deployment, needed=needed, place=mine)
+        explain_wait(self.services, deployment, why)
+        return False
+
+    def _load(self, client: httpx2.Client, deployment: Deployment, adapter: Path) -> str | None:
+        """Load an adapter that memory is held for; what keeps it from that."""
         self._allow()
         asked = {"lora_name": deployment.model, "lora_path": str(adapter)}
-        answer = client.post("/v1/load_lora_adapter", json=asked)
-        if answer.status_code != 200:
-            self.budget.give_back(self.engine.id, needed)
-            self._allow()
-            return _reason(answer), ""
-        self._loaded[deployment.model] = needed
-        return None
+        answer = None
+        try:
+            answer = client.post("/v1/load_lora_adapter", json=asked)
+        finally:
+            if answer is None or answer.status_code != 200:
+                self._give_back(deployment.model)
+        return None if answer.status_code == 200 else _reason(answer)
 
     def _unload(self, client: httpx2.Client, model: str) -> None:
         client.post("/v1/unload_lora_adapter", json={"lora_name": model})
+        self._give_back(model)
+
+    def _give_back(self, model: str) -> None:
         self.budget.give_back(self.engine.id, self._loaded.pop(model))
         self._allow()
 
@@ -341,7 +361,8 @@ class Minder:
         with self.services.database.transaction() as db:
             engines.write_engine(db, self.lease, **values)
 
-    def _fail(self, deployment: Deployment, message: str, hint: str) -> None:
+    def _fail(self, deployment: Deployment, why: Reason) -> None:
+        message, hint = why
         _log.warning("deployment %s: %s", deployment.id, message)
         with self.services.database.transaction() as db:
             engines.write_engine(db, self.lease)

@@ -4,9 +4,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tunesmith.service.deployments import add_deployment, engine_for, resolve
+from tunesmith.service.engine_plan import Reason
 from tunesmith.service.paths import hide_paths
 from tunesmith.service.services import Services
-from tunesmith.store.engines import move_deployment
+from tunesmith.store.engines import move_deployment, note_wait
 from tunesmith.store.tables import LIVE, Deployment, InferenceEngine, Model, new_id
 
 
@@ -17,6 +18,15 @@ def fail_deployment(
     message, hint = hide_paths(services, deployment.tenant_id, [message, hint])
     now = services.clock()
     move_deployment(db, deployment.id, to="failed", now=now, message=message, hint=hint)
+
+
+def explain_wait(services: Services, deployment: Deployment, why: Reason) -> None:
+    """Say what a deployment on its way waits for, where that is news."""
+    if why == (deployment.message, deployment.hint):
+        return
+    message, hint = why
+    with services.database.transaction() as db:
+        note_wait(db, deployment, message=message, hint=hint, now=services.clock())
 
 
 def follow_alias(

@@ -39,7 +39,10 @@ class EngineLease:
 def take_engine(
     db: Session, engine: InferenceEngine, *, worker_id: str, memory_bytes: int
 ) -> EngineLease | None:
-    """Take an engine that nobody keeps; None if another worker was faster."""
+    """Take an engine that nobody keeps; None if another worker was faster.
+
+    What is deployed on it waits for nothing any more.
+    """
     statement = (
         update(InferenceEngine)
         .where(InferenceEngine.id == engine.id, InferenceEngine.token == engine.token)
@@ -48,6 +51,10 @@ def take_engine(
     )
     if _num_rows(db, statement) == 0:
         return None
+    waiting = update(Deployment).where(
+        Deployment.engine_id == engine.id, Deployment.state == "deploying"
+    )
+    db.execute(waiting.values(message="", hint=""))
     return EngineLease(engine.id, engine.token + 1)
 
 
@@ -138,6 +145,25 @@ def move_deployment(
     deployment = db.get_one(Deployment, deployment_id, populate_existing=True)
     tell_of_deployment(db, deployment, now=now)
     return deployment
+
+
+def note_wait(
+    db: Session, deployment: Deployment, *, message: str, hint: str, now: datetime
+) -> None:
+    """Say what a deployment on its way waits for.
+
+    People are told when it begins to wait for something that they can do, and not of every change
+    of figures.
+    """
+    begins = not deployment.hint
+    statement = (
+        update(Deployment)
+        .where(Deployment.id == deployment.id, Deployment.state == "deploying")
+        .values(message=message, hint=hint, seq=Deployment.seq + int(begins))
+    )
+    if _num_rows(db, statement) and begins:
+        told = db.get_one(Deployment, deployment.id, populate_existing=True)
+        tell_of_deployment(db, told, now=now)
 
 
 def tell_of_deployment(db: Session, deployment: Deployment, *, now: datetime) -> None:
