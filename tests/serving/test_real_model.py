@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.command import tunesmith
 from tests.serving.adapters import make_adapter, reference, request, tokens_of
+from tests.serving.test_sizes import check_plan
 from tunesmith.serving.config import EngineConfig
 from tunesmith.serving.engine import TorchEngine
 from tunesmith.serving.load import load_engine
@@ -94,3 +95,7 @@ def test_json_from_the_real_tokenizer(engine: TorchEngine, prompts: list[list[in
     answer = json.loads("".join(piece.text for piece in pieces))
     assert answer.keys() == {"kind", "urgent"}
     assert pieces[-1].finish == "stop"
+
+
+def test_what_is_planned_is_what_is_held(base: Path) -> None:
+    check_plan(base)

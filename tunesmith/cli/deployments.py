@@ -156,18 +156,18 @@ def _settled(server: "Server", seen: "DeploymentView") -> "DeploymentView":
     """
     import time
 
+    from tunesmith.cli import show
     from tunesmith.cli.progress import job_progress
     from tunesmith.errors import Stopped
-    from tunesmith.events import Warned
     from tunesmith.service.deployments import DeploymentView
 
     try:
-        with job_progress(f"deploying {seen.reference}") as tell:
+        with job_progress(f"deploying {seen.reference}"):
             told = ""
             while seen.state == "deploying":
                 if seen.hint and seen.message != told:
                     told = seen.message
-                    tell(Warned(message=f"{seen.reference} {told} ({seen.hint})"))
+                    show.note(f"{seen.reference} {told} ({seen.hint})")
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
                 seen = server.view(DeploymentView, "GET", f"/deployments/{quote(seen.id)}")
     except KeyboardInterrupt:

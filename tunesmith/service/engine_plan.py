@@ -120,7 +120,7 @@ def waits_for_room(db: Session, deployment: Deployment, *, needed: int, place: P
         return (
             f"waits for a worker with {_gb(needed)} of memory for models; "
             f"the largest at work has {_gb(place.total)}",
-            _LARGER,
+            "start a larger worker, or raise its inference_memory",
         )
     if place.free >= needed:
         return (
@@ -139,11 +139,8 @@ def too_large(deployment: Deployment, *, needed: int, total: int) -> Reason:
     return (
         f"{deployment.model} needs {_gb(needed)} of memory, its base included; "
         f"the worker has {_gb(total)} for models",
-        _LARGER,
+        "start a larger worker, or raise its inference_memory",
     )
-
-
-_LARGER = "start a larger worker, or raise its inference_memory"
 
 
 def _what_to_stop(db: Session, deployment: Deployment, place: Place) -> str:

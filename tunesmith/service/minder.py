@@ -322,13 +322,14 @@ class Minder:
         """Load an adapter that memory is held for; what keeps it from that."""
         self._allow()
         asked = {"lora_name": deployment.model, "lora_path": str(adapter)}
-        answer = None
+        problem: str | None = "the engine ended"
         try:
             answer = client.post("/v1/load_lora_adapter", json=asked)
+            problem = None if answer.status_code == 200 else _reason(answer)
         finally:
-            if answer is None or answer.status_code != 200:
+            if problem is not None:
                 self._give_back(deployment.model)
-        return None if answer.status_code == 200 else _reason(answer)
+        return problem
 
     def _unload(self, client: httpx2.Client, model: str) -> None:
         client.post("/v1/unload_lora_adapter", json={"lora_name": model})

@@ -1,7 +1,8 @@
 """The programs that can serve a base model, all behind the same HTTP API. Torch-free."""
 
 import importlib.util
-import sys
+import math
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from tunesmith.errors import RecipeInvalid
 from tunesmith.schema import choose
 from tunesmith.serving.llamacpp import find_gguf
+from tunesmith.serving.sizes import read_size
 from tunesmith.serving.spec import ServeSpec
 
 REFERENCE = "reference"
@@ -21,6 +23,7 @@ class EngineKind:
     Attributes:
         summary: what it is, in a line.
         package: what has to be importable; None for our own.
+        program: what has to be on the PATH; None where it runs within our own process.
         module: whose `serve(spec)` is called where it runs within our own process.
         command: what starts it as a program of its own, instead.
         environment: further variables that the program needs.
@@ -31,6 +34,7 @@ class EngineKind:
 
     summary: str
     package: str | None = None
+    program: str | None = None
     module: str = "tunesmith.serving.process"
     command: Callable[[ServeSpec], list[str]] | None = None
     environment: Callable[[ServeSpec], Mapping[str, str]] = lambda spec: {}
@@ -41,17 +45,29 @@ class EngineKind:
 
 def _vllm(spec: ServeSpec) -> list[str]:
     return [
-        str(Path(sys.executable).with_name("vllm")), "serve", spec.base,
+        "vllm", "serve", spec.base,
         "--served-model-name", spec.name,
         "--host", spec.host,
         "--port", str(spec.port),
         "--max-model-len", str(spec.engine.context_tokens),
         "--enable-lora",
+        "--max-loras", "8",  # in one step; further ones wait for the next
+        "--max-lora-rank", "64",
+        "--no-enable-prefix-caching",  # all who ask would share it, and time would tell
+        "--middleware", "tunesmith_guard.Guard",
     ]  # fmt: skip
 
 
 def _vllm_environment(spec: ServeSpec) -> Mapping[str, str]:
-    return {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "VLLM_API_KEY": spec.key or ""}
+    # On a CPU it would else take what is free; on a GPU it has a share of the GPU's own memory.
+    cache_bytes = spec.engine.kv_tokens * read_size(Path(spec.base)).states_per_token * 2
+    return {
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+        "VLLM_API_KEY": spec.key or "",
+        "VLLM_CPU_KVCACHE_SPACE": str(math.ceil(cache_bytes / 2**30)),
+        "VLLM_NO_USAGE_STATS": "1",
+        "PYTHONPATH": str(Path(__file__).with_name("in_vllm")),
+    }
 
 
 ENGINES: Mapping[str, EngineKind] = {
@@ -65,8 +81,8 @@ ENGINES: Mapping[str, EngineKind] = {
         busy=("llamacpp:requests_processing", "llamacpp:requests_deferred"),
     ),
     "vllm": EngineKind(
-        "vLLM, for GPUs; started and spoken to as its manual says, not tried here for want of one",
-        package="vllm",
+        "vLLM, for GPUs; from an environment of its own, tried on a CPU alone",
+        program="vllm",
         command=_vllm,
         environment=_vllm_environment,
         busy=("vllm:num_requests_running", "vllm:num_requests_waiting"),
@@ -79,12 +95,17 @@ def find_engine(engine: str) -> EngineKind:
 
     Raises:
         NotFound: there is none.
-        RecipeInvalid: its package is not installed.
+        RecipeInvalid: it is not installed.
     """
     found = choose(ENGINES, engine, what="engine")
     if found.package is not None and importlib.util.find_spec(found.package) is None:
         raise RecipeInvalid(
             f"the engine {engine} is not installed", hint=f"pip install 'tunesmith[{engine}]'"
+        )
+    if found.program is not None and shutil.which(found.program) is None:
+        raise RecipeInvalid(
+            f"the engine {engine} is not installed",
+            hint=f"install it into an environment of its own, and put {found.program} on the PATH",
         )
     return found
 

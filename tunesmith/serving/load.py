@@ -20,14 +20,12 @@ from tunesmith.serving.decoder import Decoder, StockDecoder
 from tunesmith.serving.engine import TorchEngine
 from tunesmith.serving.llama import LlamaDecoder
 from tunesmith.serving.memory import check_room
-from tunesmith.serving.sizes import plan_serving, read_size
+from tunesmith.serving.sizes import LLAMA_KIN, plan_serving, read_size
 from tunesmith.serving.threads import threads
 from tunesmith.text.codec import TextCodec
 
 # By `model_type`; anything else is read by the model of transformers.
-DECODERS: Mapping[str, type[Decoder]] = dict.fromkeys(
-    ("llama", "mistral", "qwen2", "qwen3"), LlamaDecoder
-)
+DECODERS: Mapping[str, type[Decoder]] = dict.fromkeys(LLAMA_KIN, LlamaDecoder)
 # Largest difference of logits from transformers' own attention, relative to the largest logit.
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
 # Tokens and threads (0 is all) of the pieces that are read: fresh, behind others, one by one. What

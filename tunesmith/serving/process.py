@@ -15,7 +15,7 @@ from tunesmith.modeling.load import check_folder
 from tunesmith.serving.app import create_app
 from tunesmith.serving.embedding import Encoder
 from tunesmith.serving.load import load_engine
-from tunesmith.serving.memory import limit_data
+from tunesmith.serving.memory import giving_back, limit_data
 from tunesmith.serving.models import Embedder, Generator, ServedBase
 from tunesmith.serving.spec import ServeSpec
 
@@ -53,7 +53,8 @@ def serve(spec: ServeSpec, *, on_ready: Callable[[int], None] = lambda port: Non
     with _listening(spec) as listener:
         if spec.memory_bytes is not None:
             limit_data(spec.memory_bytes)
-        base = load_base(spec)
+        with giving_back():
+            base = load_base(spec)
         server = _server(spec, base)
         failed = threading.Event()
         if isinstance(base, Generator):

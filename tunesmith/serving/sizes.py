@@ -21,14 +21,21 @@ _NAMES = {
 
 BATCH_TOKENS = 8192  # what a sentence encoder reads at once, padding included
 
+LLAMA_KIN = ("llama", "mistral", "qwen2", "qwen3")  # `model_type`s that our own decoder reads
+_EMBEDDINGS = ("emb", "wte", "wpe", "lm_head")  # parts of names
+_NO_LINEAR = ("gpt2",)  # whose layers are transformers' Conv1D
+
 
 @dataclass(frozen=True)
 class ModelSize:
     """The figures of a base model that memory follows from.
 
     Attributes:
-        num_parameters: of all weights, a head that is the embedding too among them.
-        num_looked_up: of these, the embedding's and the head's.
+        num_parameters: of all weights in its files.
+        num_narrow: of these, those that are kept in bf16 where a CPU computes in float32.
+        num_packed: of these, those of an embedding that is the head too, and is held once more
+            where products have a layout of their own.
+        num_widest: of the largest product.
         is_bf16: whether all are stored so.
         states_per_token: numbers that the cache keeps of a token: keys and values of all layers.
         num_ids: size of the vocabulary.
@@ -37,7 +44,9 @@ class ModelSize:
     """
 
     num_parameters: int
-    num_looked_up: int
+    num_narrow: int
+    num_packed: int
+    num_widest: int
     is_bf16: bool
     states_per_token: int
     num_ids: int
@@ -92,18 +101,28 @@ def plan_folder(folder: Path, config: EngineConfig, *, number_bytes: int) -> Ser
 def plan_serving(size: ModelSize, config: EngineConfig, *, number_bytes: int) -> ServingPlan:
     """Estimate what loading a base model takes, at `number_bytes` for each number.
 
-    Where a CPU computes in float32, layers that were stored in bf16 are so again once they are
-    loaded (products.py).
+    What products.py does: where a CPU computes in float32, layers that were stored in bf16 are so
+    again once they are loaded, one after the other; where it computes in bf16, they are packed.
 
     `step` is the largest step: logits of every answer in float32 twice, and the widest layer's
     activations of all its rows, of which three are alive at once.
     """
     num_rows = config.step_tokens + config.max_sequences
-    narrowed = size.num_parameters - size.num_looked_up if size.is_bf16 else 0
-    freed = narrowed * (number_bytes - 2)
+    weights = size.num_parameters * number_bytes
+    load = size.file_bytes
+    if number_bytes == 2:
+        weights += size.num_packed * 2
+    elif size.is_bf16:
+        # All widened while the file is there; then the widest product is joined, filled up,
+        # narrowed and compared, in 4 + 4 + 2 + 4 bytes.
+        most = weights + max(load, size.num_widest * 14)
+        weights -= size.num_narrow * 2
+        load = most - weights
+    else:  # filled up is how it stays
+        load += size.num_widest * 10
     return ServingPlan(
-        weights=size.num_parameters * number_bytes - freed,
-        load=size.file_bytes + freed,
+        weights=weights,
+        load=load,
         cache=config.kv_tokens * size.states_per_token * number_bytes,
         prefixes=config.prefix_tokens * size.states_per_token * number_bytes,
         step=config.max_sequences * size.num_ids * 4 * 2
@@ -138,12 +157,22 @@ def read_size(folder: Path) -> ModelSize:
         head_size = int(config.get("head_dim") or hidden // heads)
         layers = int(_value(config, "num_hidden_layers"))
         table = int(config["vocab_size"]) * hidden
+        is_kin = config.get("model_type") in LLAMA_KIN
+        is_tied = is_kin and bool(config.get("tie_word_embeddings"))
         files = list(folder.glob("*.safetensors"))
-        # A head that is the embedding too is in no file, and may be in memory twice (products.py).
-        head = table if config.get("tie_word_embeddings") else 0
+        shapes = {
+            name: tensor["shape"] for file in files for name, tensor in _tensors(file).items()
+        }
+        layers_are_linear = config.get("model_type") not in _NO_LINEAR
         return ModelSize(
-            num_parameters=sum(map(count_numbers, files)) + head,
-            num_looked_up=2 * table,
+            num_parameters=sum(map(math.prod, shapes.values())),
+            num_narrow=sum(
+                math.prod(shape)
+                for name, shape in shapes.items()
+                if len(shape) == 2 and (is_kin or (layers_are_linear and _is_layer(name)))
+            ),
+            num_packed=table if is_tied else 0,
+            num_widest=max((math.prod(shape) for shape in shapes.values()), default=0),
             is_bf16=all(kinds_of_numbers(file) == {"BF16"} for file in files),
             states_per_token=2 * layers * kv_heads * head_size,
             num_ids=int(config["vocab_size"]),
@@ -201,13 +230,18 @@ def _value(config: dict[str, Any], name: str, default: int | None = None) -> Any
     return found
 
 
+def _is_layer(name: str) -> bool:
+    """Whether a matrix of transformers' own model becomes a product of ours (layers.sharable)."""
+    return ".experts." not in name and not any(part in name for part in _EMBEDDINGS)
+
+
 def count_numbers(path: Path) -> int:
     """How many numbers a safetensors file holds, by its header.
 
     Raises:
         ValueError: it is none.
     """
-    return sum(math.prod(tensor["shape"]) for tensor in _tensors(path))
+    return sum(math.prod(tensor["shape"]) for tensor in _tensors(path).values())
 
 
 def kinds_of_numbers(path: Path) -> set[str]:
@@ -216,13 +250,13 @@ def kinds_of_numbers(path: Path) -> set[str]:
     Raises:
         ValueError: it is none.
     """
-    return {tensor["dtype"] for tensor in _tensors(path)}
+    return {tensor["dtype"] for tensor in _tensors(path).values()}
 
 
-def _tensors(path: Path) -> list[dict[str, Any]]:
+def _tensors(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         [length] = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
         if length > 100_000_000:
             raise ValueError(f"{path.name} is no safetensors file")
         header = json.loads(file.read(length))
-    return [tensor for name, tensor in header.items() if name != "__metadata__"]
+    return {name: tensor for name, tensor in header.items() if name != "__metadata__"}

@@ -1,0 +1,1 @@
+"""What runs within vLLM's own environment, which has nothing of ours but this folder."""
