@@ -18,7 +18,7 @@ from tunesmith.service.inference import find_route
 from tunesmith.service.services import Services
 from tunesmith.store.tables import Model, Tenant, new_id
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0  # an engine that is the first on its machine compiles its kernels
 
 
 def register(

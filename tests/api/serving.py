@@ -32,7 +32,7 @@ BASE = "smollm2-135m"  # a tiny model stands in for it
 
 # Workers beat five times a lease: what people wish of a job is heard within 0.4 s.
 _SETTINGS = {"TUNESMITH_LEASE_SECONDS": "2"}
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 180
 
 
 @dataclass

@@ -10,7 +10,7 @@ import psutil
 from tunesmith.errors import NotEnoughMemory
 
 _GB = 1e9
-_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _OF_A_LOAD, _OF_A_STEP = 1 << 20, 32 << 20  # the latter is the most that it takes
 
 
@@ -71,3 +71,4 @@ def giving_back() -> Generator[None]:
         yield
     finally:
         adjust(_M_MMAP_THRESHOLD, _OF_A_STEP)
+        adjust(_M_TRIM_THRESHOLD, 2 * _OF_A_STEP)  # what glibc's own rule would make it
