@@ -61,11 +61,14 @@ def test_a_deployed_model_answers_until_it_is_stopped(served: Served, tmp_path: 
 
 
 def test_two_versions_of_a_prompt_are_compared(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "short.yaml"
     for version, text in enumerate(("{{prompt}}", "Say it briefly: {{prompt}}"), 1):
-        file = tmp_path / "short.yaml"
         file.write_text(json.dumps({"template": text}))
         kept = remote(served, "prompts", "set", "short", file)
         assert kept.out == f"prompt short has version {version}\n", kept.err
+    file.write_text("template: Say hello.")
+    refused = remote(served, "prompts", "set", "short", file)
+    assert (refused.code, "template has no {{prompt}}" in refused.err) == (2, True)
     assert "Say it briefly" in remote(served, "prompts", "show", "short").out
     assert "Say it briefly" not in remote(served, "prompts", "show", "short@1").out
     questions = tmp_path / "questions.txt"

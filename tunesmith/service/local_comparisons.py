@@ -16,6 +16,7 @@ from tunesmith.evaluation.questions import read_prompts
 from tunesmith.evaluation.report import REPORT
 from tunesmith.evaluation.summary import Comparison, read_summary
 from tunesmith.evaluation.tasks import check_sections, read_task
+from tunesmith.evaluation.templates import check_template
 from tunesmith.evaluation.transcript import Exchange, read_exchanges
 from tunesmith.events import Emit, read_events
 from tunesmith.jobs.folder import EVENTS, JOB
@@ -115,7 +116,7 @@ def compare(
     Raises:
         NotFound: a file, the dataset or a model does not exist.
         DatasetRejected: there is nothing to ask, or a question cannot be put to a model.
-        RecipeInvalid: a file is not UTF-8 text, or a line is no prompt.
+        RecipeInvalid: a file is not UTF-8 text, a line is no prompt, or a template has none.
         ModelRejected: a model cannot be served, or has no chat template.
         FetchFailed: a model is not here yet and could not be fetched.
         NotEnoughResources: memory or disk are too small.
@@ -123,7 +124,7 @@ def compare(
     wish.check()
     contestants = _contestants(home, wish.models, system_prompt=wish.system_prompt, say=say)
     if wish.templates:
-        texts = {Path(each).stem: read_text(Path(each)).strip() for each in wish.templates}
+        texts = {Path(each).stem: _read_template(Path(each)) for each in wish.templates}
         contestants = [
             each.model_copy(update={"label": f"{each.label} {name}", "template": text})
             for each in contestants
@@ -138,6 +139,12 @@ def compare(
         metrics=wish.metrics,
     )
     return _kept_comparison(_run(home, _COMPARISONS, job, now=now, listener=listener))
+
+
+def _read_template(path: Path) -> str:
+    text = read_text(path).strip()
+    check_template(text, source=str(path))
+    return text
 
 
 def _kept_comparison(folder: Path) -> KeptComparison:

@@ -18,8 +18,9 @@ from tunesmith.service.access import Actor
 from tunesmith.service.files import store_file
 from tunesmith.service.job_requests import ImportRequest, Text
 from tunesmith.service.job_views import JobView
-from tunesmith.service.library import CHARACTERS, ChatSampling, find_edition
+from tunesmith.service.library import find_edition
 from tunesmith.service.services import Services
+from tunesmith.service.shelves import CHARACTERS, ChatSampling
 from tunesmith.service.submitting import submit_job
 from tunesmith.store.pages import read_page
 from tunesmith.store.tables import Transcript, new_id

@@ -7,7 +7,7 @@ from tunesmith.cli.remote.library import edition_of
 from tunesmith.cli.remote.server import Server
 from tunesmith.cli.workspace import ChatWish
 from tunesmith.errors import NotFound
-from tunesmith.service.library import CHARACTERS, Character
+from tunesmith.service.shelves import CHARACTERS, Character
 
 
 class RemoteChat:
