@@ -119,6 +119,18 @@ def test_models_are_measured_on_a_task_file(served: Served, tmp_path: Path) -> N
         ("shop", ["facts/contains"]),
         (BASE, ["facts/contains"]),
     ]
+    [listed] = json.loads(remote(served, "evaluations", "list", "--json").out)
+    scores = {each["label"]: each["scores"] for each in figures}
+    assert (listed["status"], listed["scores"]) == ("succeeded", scores)
+    shown = remote(served, "evaluations", "show", listed["id"], "--json")
+    assert json.loads(shown.out)["figures"] == figures
+    page = tmp_path / "page.html"
+    assert remote(served, "evaluations", "export", listed["id"], page).code == 0
+    assert "facts" in page.read_text("utf-8")
+    assert remote(served, "evaluations", "delete", listed["id"]).code == 0
+    gone = remote(served, "evaluations", "show", listed["id"])
+    assert (gone.code, listed["id"] in gone.err) == (2, True)
+    assert json.loads(remote(served, "evaluations", "list", "--json").out) == []
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tunesmith.service import (
     datasets,
     folds,
     local_comparisons,
+    local_results,
     models,
     run_views,
     runs,
@@ -26,12 +27,13 @@ from tunesmith.service import (
 from tunesmith.service.answers import ChatSession
 from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
 from tunesmith.service.datasets import DatasetReport, DatasetView
-from tunesmith.service.local_comparisons import (
-    CompareWish,
-    EvaluateWish,
+from tunesmith.service.local_comparisons import CompareWish, EvaluateWish
+from tunesmith.service.local_results import (
     KeptComparison,
     KeptEvaluation,
     PastComparison,
+    PastEvaluation,
+    ResultKind,
 )
 from tunesmith.service.models import InspectionView, ModelView
 from tunesmith.service.run_views import RunDetails, RunView
@@ -185,21 +187,11 @@ class LocalWorkspace:
 
     def list_comparisons(self) -> list[PastComparison]:
         """Comparisons, newest first."""
-        return local_comparisons.list_comparisons(self.home)
+        return local_results.list_comparisons(self.home)
 
     def read_comparison(self, comparison: str) -> KeptComparison:
         """A comparison with all answers."""
-        return local_comparisons.read_comparison(self.home, comparison)
-
-    def export_comparison(self, comparison: str, into: Path, *, overwrite: bool) -> None:
-        """Write a comparison's page here."""
-        kept = local_comparisons.read_comparison(self.home, comparison)
-        with replacing(into, overwrite=overwrite) as temporary:
-            shutil.copyfile(kept.report, temporary)
-
-    def delete_comparison(self, comparison: str) -> None:
-        """Delete a comparison."""
-        local_comparisons.delete_comparison(self.home, comparison)
+        return local_results.read_comparison(self.home, comparison)
 
     def evaluate(self, wish: EvaluateWish) -> KeptEvaluation:
         """Measure models in this process, showing progress."""
@@ -207,6 +199,24 @@ class LocalWorkspace:
             return local_comparisons.evaluate(
                 self.home, wish, now=datetime.now(UTC), listener=listener, say=show.note
             )
+
+    def list_evaluations(self) -> list[PastEvaluation]:
+        """Evaluations, newest first."""
+        return local_results.list_evaluations(self.home)
+
+    def read_evaluation(self, evaluation: str) -> KeptEvaluation:
+        """What an evaluation found."""
+        return local_results.read_evaluation(self.home, evaluation)
+
+    def export_report(self, kind: ResultKind, result: str, into: Path, *, overwrite: bool) -> None:
+        """Write the page of a comparison or an evaluation here."""
+        report = local_results.find_report(self.home, kind, result)
+        with replacing(into, overwrite=overwrite) as temporary:
+            shutil.copyfile(report, temporary)
+
+    def delete_result(self, kind: ResultKind, result: str) -> None:
+        """Delete a comparison or an evaluation."""
+        local_results.delete_result(self.home, kind, result)
 
     def open_chat(self, wish: ChatWish) -> ChatSession:
         """Load a model and begin to talk to it.

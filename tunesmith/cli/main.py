@@ -16,6 +16,7 @@ from tunesmith.cli import (
     comparisons,
     data,
     deployments,
+    evaluations,
     jobs,
     keys,
     library,
@@ -49,6 +50,7 @@ app.add_typer(requests.app, name="requests")
 for shelf in SHELVES:
     app.add_typer(library.commands(shelf), name=shelf.plural)
 app.add_typer(comparisons.app, name="comparisons")
+app.add_typer(evaluations.app, name="evaluations")
 app.add_typer(transcripts.app, name="transcripts")
 app.add_typer(runs.app, name="runs")
 app.add_typer(jobs.app, name="jobs")

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from tunesmith.data.preview import ExampleView
     from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
     from tunesmith.service.datasets import DatasetReport, DatasetView
-    from tunesmith.service.local_comparisons import (
-        CompareWish,
-        EvaluateWish,
+    from tunesmith.service.local_comparisons import CompareWish, EvaluateWish
+    from tunesmith.service.local_results import (
         KeptComparison,
         KeptEvaluation,
         PastComparison,
+        PastEvaluation,
+        ResultKind,
     )
     from tunesmith.service.models import InspectionView, ModelView
     from tunesmith.service.run_views import RunDetails, RunView
@@ -185,16 +186,26 @@ class Workspace(Protocol):
         """A comparison with all answers."""
         ...
 
-    def export_comparison(self, comparison: str, into: Path, *, overwrite: bool) -> None:
-        """Write a comparison's page here."""
-        ...
-
-    def delete_comparison(self, comparison: str) -> None:
-        """Delete a comparison."""
-        ...
-
     def evaluate(self, wish: "EvaluateWish") -> "KeptEvaluation":
         """Measure models, showing progress."""
+        ...
+
+    def list_evaluations(self) -> "list[PastEvaluation]":
+        """Evaluations, newest first."""
+        ...
+
+    def read_evaluation(self, evaluation: str) -> "KeptEvaluation":
+        """What an evaluation found."""
+        ...
+
+    def export_report(
+        self, kind: "ResultKind", result: str, into: Path, *, overwrite: bool
+    ) -> None:
+        """Write the page of a comparison or an evaluation here."""
+        ...
+
+    def delete_result(self, kind: "ResultKind", result: str) -> None:
+        """Delete a comparison or an evaluation."""
         ...
 
     def open_chat(self, wish: ChatWish) -> Chat:

@@ -48,12 +48,13 @@ from tunesmith.service.job_requests import (
     TrainRequest,
 )
 from tunesmith.service.job_views import JobView
-from tunesmith.service.local_comparisons import (
-    CompareWish,
-    EvaluateWish,
+from tunesmith.service.local_comparisons import CompareWish, EvaluateWish
+from tunesmith.service.local_results import (
     KeptComparison,
     KeptEvaluation,
     PastComparison,
+    PastEvaluation,
+    ResultKind,
 )
 from tunesmith.service.model_pages import RegisteredModel
 from tunesmith.service.models import InspectionView, ModelView
@@ -181,7 +182,7 @@ class RemoteWorkspace:
         check_name(name)  # before a long upload
         asked = as_request(RegisterRequest, name=name, file=self._upload(archive), base=base)
         done = follow(self.server, self._submit(asked))
-        models = self.server.list(RegisteredModel, f"/models?name={quote(name)}")
+        models = self.server.list(RegisteredModel, "/models", name=name)
         return next(each for each in models if each.id.endswith(short_id(done.id)))
 
     # --- base models -------------------------------------------------------------------------
@@ -316,18 +317,26 @@ class RemoteWorkspace:
         """A comparison with all answers."""
         return measuring.read_comparison(self.server, comparison)
 
-    def export_comparison(self, comparison: str, into: Path, *, overwrite: bool) -> None:
-        """Write a comparison's page here."""
-        path = f"/comparisons/{quote(comparison, safe='')}/report"
-        self.server.download(path, into, overwrite=overwrite)
-
-    def delete_comparison(self, comparison: str) -> None:
-        """Delete a comparison with its votes."""
-        self.server.call("DELETE", f"/comparisons/{quote(comparison, safe='')}")
-
     def evaluate(self, wish: EvaluateWish) -> KeptEvaluation:
         """Figures of models of the server, as a job there."""
         return measuring.evaluate(self.server, wish)
+
+    def list_evaluations(self) -> list[PastEvaluation]:
+        """Evaluations, newest first."""
+        return measuring.list_evaluations(self.server)
+
+    def read_evaluation(self, evaluation: str) -> KeptEvaluation:
+        """What an evaluation found."""
+        return measuring.read_evaluation(self.server, evaluation)
+
+    def export_report(self, kind: ResultKind, result: str, into: Path, *, overwrite: bool) -> None:
+        """Write the page of a comparison or an evaluation here."""
+        path = f"/{kind}/{quote(result, safe='')}/report"
+        self.server.download(path, into, overwrite=overwrite)
+
+    def delete_result(self, kind: ResultKind, result: str) -> None:
+        """Delete a comparison with its votes, or an evaluation."""
+        self.server.call("DELETE", f"/{kind}/{quote(result, safe='')}")
 
     def open_chat(self, wish: ChatWish) -> RemoteChat:
         """Talk to a model that the server has deployed."""
