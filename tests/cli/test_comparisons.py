@@ -36,7 +36,9 @@ def test_past_comparisons(tiny_model: Path, tmp_path: Path) -> None:
 
 def test_past_evaluations(tiny_model: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    (tmp_path / "facts.yaml").write_text("{name: facts, prompts: [{prompt: '2 + 2?', reference: '4'}]}")
+    (tmp_path / "facts.yaml").write_text(
+        "{name: facts, prompts: [{prompt: '2 + 2?', reference: '4'}]}"
+    )
     asked = ["--tasks", tmp_path / "facts.yaml", "--max-tokens", "3", "--json"]
     assert "no evaluations yet" in tunesmith("evaluations", "list", home=home).out
     done = tunesmith("evaluate", tiny_model, *asked, home=home)

@@ -39,8 +39,13 @@ def test_a_deployed_model_answers_until_it_is_stopped(served: Served, tmp_path: 
     assert (
         remote(served, "characters", "set", "jack", pirate).out == "character jack has version 1\n"
     )
-    asked = remote(served, "chat", BASE, "--character", "jack", typed="hello\n/new\nhello\n/quit\n")
+    asked = remote(
+        served, "chat", BASE, "--character", "jack", typed="hello\n/new\nhello\n/save ahoy\n/quit\n"
+    )
     assert asked.code == 0, asked.err
+    [kept] = json.loads(remote(served, "transcripts", "list", "--json").out)
+    assert (kept["title"], kept["character"], kept["num_messages"]) == ("ahoy", "jack@1", 4)
+    assert remote(served, "transcripts", "delete", kept["id"]).code == 0
     assert "jack > Ahoy!" in asked.out
 
     def logged() -> Any:  # each when its answer has been sent

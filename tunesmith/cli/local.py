@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tunesmith.artifacts import replacing
 from tunesmith.cli import show
@@ -13,6 +14,7 @@ from tunesmith.cli.training import cross_validate, go_on, preflight, take_up
 from tunesmith.cli.workspace import ChatWish, ImportWish, TrainWish
 from tunesmith.data.preview import ExampleView
 from tunesmith.errors import RecipeInvalid
+from tunesmith.schema import check_name
 from tunesmith.service import (
     answers,
     dataset_versions,
@@ -20,6 +22,7 @@ from tunesmith.service import (
     folds,
     local_comparisons,
     local_results,
+    local_transcripts,
     models,
     run_views,
     runs,
@@ -37,6 +40,7 @@ from tunesmith.service.local_results import (
 )
 from tunesmith.service.models import InspectionView, ModelView
 from tunesmith.service.run_views import RunDetails, RunView
+from tunesmith.service.transcripts import ChatToKeep, TranscriptDetail, TranscriptView
 from tunesmith.store.home import Home
 from tunesmith.training.config import TrainConfig
 from tunesmith.training.job import CHECKPOINTS
@@ -237,3 +241,36 @@ class LocalWorkspace:
             temperature=wish.temperature or 0.0,
             say=show.note,
         )
+
+    def keep_chat(self, chat: ChatToKeep) -> TranscriptView:
+        """Keep a chat."""
+        return local_transcripts.keep_chat(self.home, chat, now=datetime.now(UTC)).transcript
+
+    def list_transcripts(self) -> list[TranscriptView]:
+        """Kept chats, newest first."""
+        return local_transcripts.list_transcripts(self.home)
+
+    def read_transcript(self, transcript: str) -> TranscriptDetail:
+        """A kept chat."""
+        return local_transcripts.get_transcript(self.home, transcript)
+
+    def delete_transcript(self, transcript: str) -> None:
+        """Delete a kept chat."""
+        local_transcripts.delete_transcript(self.home, transcript)
+
+    def export_transcripts(self, transcripts: list[str], into: Path, *, overwrite: bool) -> int:
+        """Write kept chats, or all, as JSON Lines here; how many."""
+        lines = local_transcripts.export_transcripts(self.home, transcripts)
+        with replacing(into, overwrite=overwrite) as temporary:
+            temporary.write_text("".join(lines), "utf-8")
+        return len(lines)
+
+    def train_on_transcripts(self, transcripts: list[str], *, name: str) -> DatasetView:
+        """Import kept chats, or all, as a dataset."""
+        lines = local_transcripts.export_transcripts(self.home, transcripts)
+        with TemporaryDirectory() as folder, job_progress("importing") as listener:
+            source = Path(folder) / f"{check_name(name)}.jsonl"
+            source.write_text("".join(lines), "utf-8")
+            return datasets.add_dataset(
+                self.home, source, name=name, format="messages", listener=listener
+            )

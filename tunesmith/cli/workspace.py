@@ -4,10 +4,10 @@
 what it got and need not know.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tunesmith.cli.loading import loading
 from tunesmith.cli.remote.credentials import chosen_server, find_credentials
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from tunesmith.service.models import InspectionView, ModelView
     from tunesmith.service.run_views import RunDetails, RunView
+    from tunesmith.service.transcripts import ChatToKeep, TranscriptDetail, TranscriptView
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,10 @@ class Chat(Protocol):
 
     def forget(self) -> None:
         """Start a new conversation."""
+        ...
+
+    def said(self) -> Mapping[str, Any]:
+        """The conversation so far, as `transcripts.chat_to_keep` takes it."""
         ...
 
 
@@ -210,6 +215,30 @@ class Workspace(Protocol):
 
     def open_chat(self, wish: ChatWish) -> Chat:
         """Begin to talk to a model."""
+        ...
+
+    def keep_chat(self, chat: "ChatToKeep") -> "TranscriptView":
+        """Keep a chat."""
+        ...
+
+    def list_transcripts(self) -> "list[TranscriptView]":
+        """Kept chats, newest first."""
+        ...
+
+    def read_transcript(self, transcript: str) -> "TranscriptDetail":
+        """A kept chat."""
+        ...
+
+    def delete_transcript(self, transcript: str) -> None:
+        """Delete a kept chat."""
+        ...
+
+    def export_transcripts(self, transcripts: list[str], into: Path, *, overwrite: bool) -> int:
+        """Write kept chats, or all, as JSON Lines here; how many."""
+        ...
+
+    def train_on_transcripts(self, transcripts: list[str], *, name: str) -> "DatasetView":
+        """Import kept chats, or all, as a dataset."""
         ...
 
 

@@ -2,18 +2,18 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tunesmith.errors import NotFound
+from tunesmith.errors import NotFound, RecipeInvalid
 from tunesmith.evaluation.questions import Turn
-from tunesmith.schema import Strict, check_name, setting
+from tunesmith.schema import Strict, check_name, setting, validate
 from tunesmith.service.access import Actor
 from tunesmith.service.files import store_file
 from tunesmith.service.job_requests import ImportRequest, Text
@@ -25,11 +25,25 @@ from tunesmith.service.submitting import submit_job
 from tunesmith.store.pages import read_page
 from tunesmith.store.tables import Transcript, new_id
 
+MAX_TITLE_CHARACTERS = 200
+
+
+def check_title(title: str) -> None:
+    """Refuse what no chat can be kept under, before there is one that would be lost.
+
+    Raises:
+        RecipeInvalid: it is empty, or too long.
+    """
+    if not 1 <= len(title) <= MAX_TITLE_CHARACTERS:
+        raise RecipeInvalid(
+            f"a title of {len(title)} characters", hint=f"write 1 to {MAX_TITLE_CHARACTERS}"
+        )
+
 
 class ChatToKeep(Strict):
     """A chat as it was."""
 
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Annotated[str, Field(min_length=1, max_length=MAX_TITLE_CHARACTERS)]
     model: Text = setting(..., "who answered")
     character: Text | None = setting(
         None, "NAME or NAME@VERSION of the character, if there was one"
@@ -44,9 +58,24 @@ class ChatToKeep(Strict):
         return self
 
 
+def chat_to_keep(title: str, said: Mapping[str, Any]) -> ChatToKeep:
+    """A chat of a terminal under `title`; `said` is the rest of its fields.
+
+    Raises:
+        RecipeInvalid: the title is empty or too long, or there is no answer yet.
+    """
+    check_title(title)
+    if not any(turn["role"] == "assistant" for turn in said["messages"]):
+        raise RecipeInvalid("there is no answer yet", hint="ask something first")
+    return validate(ChatToKeep, {"title": title, **said}, source="chat")
+
+
 @dataclass(frozen=True)
 class TranscriptView:
-    """A kept chat as lists show it; `character` names the version that was talked to."""
+    """A kept chat as lists show it; `character` names the version that was talked to.
+
+    `created_by` is empty for one of this machine alone.
+    """
 
     id: str
     title: str
@@ -144,9 +173,14 @@ def export_transcripts(services: Services, tenant_id: str, ids: Sequence[str]) -
         if ids:
             wanted = wanted.where(Transcript.id.in_(ids))
         rows = db.scalars(wanted.order_by(Transcript.created_at, Transcript.id)).all()
-    return (
-        json.dumps({"messages": row.content["messages"]}, ensure_ascii=False) + "\n" for row in rows
-    )
+    return as_lines(_detail(row).messages for row in rows)
+
+
+def as_lines(chats: Iterable[Sequence[Turn]]) -> Iterator[str]:
+    """Each chat as a line of JSON in the format `messages`."""
+    for messages in chats:
+        turns = [turn.model_dump() for turn in messages]
+        yield json.dumps({"messages": turns}, ensure_ascii=False) + "\n"
 
 
 def make_dataset(services: Services, actor: Actor, *, name: str, ids: Sequence[str]) -> JobView:

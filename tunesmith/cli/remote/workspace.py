@@ -61,6 +61,7 @@ from tunesmith.service.models import InspectionView, ModelView
 from tunesmith.service.registry import short_id
 from tunesmith.service.run_pages import RunDetail, RunSummary
 from tunesmith.service.run_views import RunDetails, RunView
+from tunesmith.service.transcripts import ChatToKeep, TranscriptDetail, TranscriptView
 from tunesmith.training.config import TrainConfig
 
 _QUIET_SECONDS = 2.0  # a log that says nothing for so long has said all there is by now
@@ -168,8 +169,7 @@ class RemoteWorkspace:
         """Write a version as JSON Lines here; how many examples."""
         path = f"/datasets/{quote(dataset)}/export"
         self.server.download(path, into, overwrite=overwrite, format=format)
-        with into.open("rb") as file:
-            return sum(1 for _ in file)
+        return _num_lines(into)
 
     # --- models ------------------------------------------------------------------------------
 
@@ -342,6 +342,36 @@ class RemoteWorkspace:
         """Talk to a model that the server has deployed."""
         return RemoteChat(self.server, wish)
 
+    def keep_chat(self, chat: ChatToKeep) -> TranscriptView:
+        """Keep a chat; everybody in the tenant can read it."""
+        body = chat.model_dump(mode="json")
+        return self.server.view(TranscriptDetail, "POST", "/transcripts", json=body).transcript
+
+    def list_transcripts(self) -> list[TranscriptView]:
+        """Kept chats, newest first."""
+        return list(self.server.list(TranscriptView, "/transcripts"))
+
+    def read_transcript(self, transcript: str) -> TranscriptDetail:
+        """A kept chat."""
+        path = f"/transcripts/{quote(transcript, safe='')}"
+        return self.server.view(TranscriptDetail, "GET", path)
+
+    def delete_transcript(self, transcript: str) -> None:
+        """Delete a kept chat."""
+        self.server.call("DELETE", f"/transcripts/{quote(transcript, safe='')}")
+
+    def export_transcripts(self, transcripts: list[str], into: Path, *, overwrite: bool) -> int:
+        """Write kept chats, or all, as JSON Lines here; how many."""
+        path = "/transcripts/export"
+        self.server.download(path, into, overwrite=overwrite, transcript=transcripts)
+        return _num_lines(into)
+
+    def train_on_transcripts(self, transcripts: list[str], *, name: str) -> DatasetView:
+        """Import kept chats, or all, as a dataset of the server."""
+        body = {"name": name, "transcripts": transcripts}
+        follow(self.server, self.server.view(JobView, "POST", "/transcripts/dataset", json=body))
+        return self._dataset(name, existed=False)
+
     # --- what only a server has --------------------------------------------------------------
 
     def find_run(self, reference: str) -> JobView:
@@ -388,3 +418,8 @@ class RemoteWorkspace:
 
     def _submit(self, request: JobRequest, options: JobOptions | None = None) -> JobView:
         return submit(self.server, request, options)
+
+
+def _num_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
