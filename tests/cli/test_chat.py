@@ -1,11 +1,16 @@
 """Chats from the terminal that are kept on this machine, and trained on."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.cli.command import environment_for, tunesmith
 from tests.forks import Outcome, run_forked
 from tunesmith.cli.main import run
+from tunesmith.evaluation.questions import Turn
+from tunesmith.service.local_transcripts import keep_chat
+from tunesmith.service.transcripts import ChatToKeep
+from tunesmith.store.home import Home
 
 
 def talk(home: Path, model: Path, *options: str, typed: str) -> Outcome:
@@ -37,12 +42,22 @@ def test_a_chat_is_kept_while_it_goes_on_and_when_it_ends(tiny_model: Path, tmp_
     file = tmp_path / "chats.jsonl"
     assert "1 chats" in tunesmith("transcripts", "export", file, greeted, home=home).out
     assert json.loads(file.read_text("utf-8")) == {"messages": shown["messages"]}
-    assert tunesmith("transcripts", "dataset", "kept", home=home).code == 0
-    assert "3 of 3 rows" in tunesmith("data", "show", "kept", home=home).out
     assert tunesmith("transcripts", "delete", greeted, home=home).code == 0
     for command in ("show", "delete"):
         gone = tunesmith("transcripts", command, greeted, home=home)
         assert (gone.code, "there is no transcript" in gone.err) == (2, True)
+
+
+def test_kept_chats_become_a_dataset(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    refused = tunesmith("transcripts", "dataset", "kept", home=home)
+    assert (refused.code, "no chats are kept" in refused.err) == (2, True)
+    said = [Turn(role="user", content="hi"), Turn(role="assistant", content="hello")]
+    chats = [ChatToKeep(title=title, model="m", messages=said) for title in ("one", "two")]
+    for each in chats:
+        keep_chat(Home(home), each, now=datetime.now(UTC))
+    assert tunesmith("transcripts", "dataset", "kept", home=home).code == 0
+    assert "2 of 2 rows" in tunesmith("data", "show", "kept", home=home).out
 
 
 def test_one_question_is_kept_with_its_answer(tiny_model: Path, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tunesmith.errors import TunesmithError
+from tunesmith.errors import RecipeInvalid, TunesmithError
+from tunesmith.schema import validate
 
 if TYPE_CHECKING:
     from tunesmith.cli.workspace import Chat, Workspace
@@ -44,10 +45,9 @@ def chat(
     """
     from tunesmith.cli import show
     from tunesmith.cli.workspace import ChatWish, open_workspace
-    from tunesmith.service.transcripts import check_title
 
     if keep is not None:
-        check_title(keep)
+        _check_title(keep)
     workspace = open_workspace()
     session = workspace.open_chat(ChatWish(model, system, character, max_tokens, temperature))
     if prompt is not None:
@@ -102,7 +102,22 @@ def _try_to_keep(workspace: "Workspace", session: "Chat", *, title: str) -> None
 
 def _keep(workspace: "Workspace", session: "Chat", *, title: str) -> None:
     from tunesmith.cli import show
-    from tunesmith.service.transcripts import chat_to_keep
+    from tunesmith.service.transcripts import ChatToKeep
 
-    kept = workspace.keep_chat(chat_to_keep(title, session.said()))
+    _check_title(title)
+    said = session.said()
+    if not any(turn["role"] == "assistant" for turn in said["messages"]):
+        raise RecipeInvalid("there is no answer yet", hint="ask something first")
+    chat = validate(ChatToKeep, {"title": title, **said}, source="chat")
+    kept = workspace.keep_chat(chat)
     show.note(f"kept; to read: tunesmith transcripts show {kept.id}")
+
+
+def _check_title(title: str) -> None:
+    """Refuse what no chat is kept under; before a chat, so that it is not lost at its end."""
+    from tunesmith.service.transcripts import MAX_TITLE_CHARACTERS
+
+    if not 1 <= len(title) <= MAX_TITLE_CHARACTERS:
+        raise RecipeInvalid(
+            f"a title of {len(title)} characters", hint=f"write 1 to {MAX_TITLE_CHARACTERS}"
+        )

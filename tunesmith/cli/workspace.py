@@ -94,7 +94,7 @@ class Chat(Protocol):
         ...
 
     def said(self) -> Mapping[str, Any]:
-        """The conversation so far, as `transcripts.chat_to_keep` takes it."""
+        """The conversation so far, as the fields of a `ChatToKeep` but its title."""
         ...
 
 

@@ -47,7 +47,7 @@ class ChatSession:
         self._messages = []
 
     def said(self) -> Mapping[str, Any]:
-        """The conversation so far, as `transcripts.chat_to_keep` takes it."""
+        """The conversation so far, as the fields of a `ChatToKeep` but its title."""
         return {
             "model": self._model,
             "messages": [

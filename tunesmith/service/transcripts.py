@@ -2,18 +2,18 @@
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tunesmith.errors import NotFound, RecipeInvalid
+from tunesmith.errors import NotFound
 from tunesmith.evaluation.questions import Turn
-from tunesmith.schema import Strict, check_name, setting, validate
+from tunesmith.schema import Strict, check_name, setting
 from tunesmith.service.access import Actor
 from tunesmith.service.files import store_file
 from tunesmith.service.job_requests import ImportRequest, Text
@@ -26,18 +26,6 @@ from tunesmith.store.pages import read_page
 from tunesmith.store.tables import Transcript, new_id
 
 MAX_TITLE_CHARACTERS = 200
-
-
-def check_title(title: str) -> None:
-    """Refuse what no chat can be kept under, before there is one that would be lost.
-
-    Raises:
-        RecipeInvalid: it is empty, or too long.
-    """
-    if not 1 <= len(title) <= MAX_TITLE_CHARACTERS:
-        raise RecipeInvalid(
-            f"a title of {len(title)} characters", hint=f"write 1 to {MAX_TITLE_CHARACTERS}"
-        )
 
 
 class ChatToKeep(Strict):
@@ -56,18 +44,6 @@ class ChatToKeep(Strict):
         if not any(turn.role == "assistant" for turn in self.messages):
             raise ValueError("a chat without an answer is none to keep")
         return self
-
-
-def chat_to_keep(title: str, said: Mapping[str, Any]) -> ChatToKeep:
-    """A chat of a terminal under `title`; `said` is the rest of its fields.
-
-    Raises:
-        RecipeInvalid: the title is empty or too long, or there is no answer yet.
-    """
-    check_title(title)
-    if not any(turn["role"] == "assistant" for turn in said["messages"]):
-        raise RecipeInvalid("there is no answer yet", hint="ask something first")
-    return validate(ChatToKeep, {"title": title, **said}, source="chat")
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class RemoteChat:
         self._said = []
 
     def said(self) -> Mapping[str, Any]:
-        """The conversation so far, as `transcripts.chat_to_keep` takes it."""
+        """The conversation so far, as the fields of a `ChatToKeep` but its title."""
         sampling = ChatSampling.model_fields.keys() & self._request.keys()
         return {
             "model": self._request["model"],
