@@ -82,7 +82,7 @@ def _read(path: Path) -> TranscriptDetail:
         model=chat.model,
         character=chat.character,
         num_messages=len(chat.messages),
-        created_by="",
+        created_by="",  # nobody else is here
         created_at=datetime.strptime(time, ID_TIME).replace(tzinfo=UTC),
     )
     return TranscriptDetail(view, chat.messages, chat.sampling)

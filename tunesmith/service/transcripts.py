@@ -48,10 +48,7 @@ class ChatToKeep(Strict):
 
 @dataclass(frozen=True)
 class TranscriptView:
-    """A kept chat as lists show it; `character` names the version that was talked to.
-
-    `created_by` is empty for one of this machine alone.
-    """
+    """A kept chat as lists show it; `character` names the version that was talked to."""
 
     id: str
     title: str
