@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
@@ -119,6 +126,7 @@ def _check_name_field(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_check_name_field)]
+LongText = Annotated[str, StringConstraints(max_length=100_000)]
 
 
 # --- YAML in, settings out -------------------------------------------------------------------

@@ -50,6 +50,7 @@ from tunesmith.service.request_log import Answered, note_request
 from tunesmith.service.runs import recipe_of
 from tunesmith.service.saved_recipes import save_recipe
 from tunesmith.service.services import Services, open_services
+from tunesmith.service.shelves import CHARACTERS, PROMPTS, Character, PromptTemplate
 from tunesmith.store.home import Home
 from tunesmith.store.tables import (
     Alias,
@@ -303,18 +304,14 @@ class World:
         return view.id
 
     def character(self) -> str:
-        content = library.Character(persona=CANARY)
+        content = Character(persona=CANARY)
         actor, name = self.actor("owner"), self.fresh("character")
-        return library.add_entry(
-            self.services, library.CHARACTERS, actor, name=name, content=content
-        ).id
+        return library.add_entry(self.services, CHARACTERS, actor, name=name, content=content).id
 
     def prompt(self) -> str:
-        content = library.PromptTemplate(template=CANARY)
+        content = PromptTemplate(template=f"{CANARY} {{{{prompt}}}}")
         actor, name = self.actor("owner"), self.fresh("prompt")
-        return library.add_entry(
-            self.services, library.PROMPTS, actor, name=name, content=content
-        ).id
+        return library.add_entry(self.services, PROMPTS, actor, name=name, content=content).id
 
     def transcript(self, *, of: str = "owner") -> str:
         turns = [Turn(role="user", content=_text(of)), Turn(role="assistant", content="yes")]

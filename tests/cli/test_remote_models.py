@@ -39,8 +39,13 @@ def test_a_deployed_model_answers_until_it_is_stopped(served: Served, tmp_path: 
     assert (
         remote(served, "characters", "set", "jack", pirate).out == "character jack has version 1\n"
     )
-    asked = remote(served, "chat", BASE, "--character", "jack", typed="hello\n/new\nhello\n/quit\n")
+    asked = remote(
+        served, "chat", BASE, "--character", "jack", typed="hello\n/new\nhello\n/save ahoy\n/quit\n"
+    )
     assert asked.code == 0, asked.err
+    [kept] = json.loads(remote(served, "transcripts", "list", "--json").out)
+    assert (kept["title"], kept["character"], kept["num_messages"]) == ("ahoy", "jack@1", 4)
+    assert remote(served, "transcripts", "delete", kept["id"]).code == 0
     assert "jack > Ahoy!" in asked.out
 
     def logged() -> Any:  # each when its answer has been sent
@@ -61,11 +66,14 @@ def test_a_deployed_model_answers_until_it_is_stopped(served: Served, tmp_path: 
 
 
 def test_two_versions_of_a_prompt_are_compared(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "short.yaml"
     for version, text in enumerate(("{{prompt}}", "Say it briefly: {{prompt}}"), 1):
-        file = tmp_path / "short.yaml"
         file.write_text(json.dumps({"template": text}))
         kept = remote(served, "prompts", "set", "short", file)
         assert kept.out == f"prompt short has version {version}\n", kept.err
+    file.write_text("template: Say hello.")
+    refused = remote(served, "prompts", "set", "short", file)
+    assert (refused.code, "template has no {{prompt}}" in refused.err) == (2, True)
     assert "Say it briefly" in remote(served, "prompts", "show", "short").out
     assert "Say it briefly" not in remote(served, "prompts", "show", "short@1").out
     questions = tmp_path / "questions.txt"
@@ -116,6 +124,18 @@ def test_models_are_measured_on_a_task_file(served: Served, tmp_path: Path) -> N
         ("shop", ["facts/contains"]),
         (BASE, ["facts/contains"]),
     ]
+    [listed] = json.loads(remote(served, "evaluations", "list", "--json").out)
+    scores = {each["label"]: each["scores"] for each in figures}
+    assert (listed["status"], listed["scores"]) == ("succeeded", scores)
+    shown = remote(served, "evaluations", "show", listed["id"], "--json")
+    assert json.loads(shown.out)["figures"] == figures
+    page = tmp_path / "page.html"
+    assert remote(served, "evaluations", "export", listed["id"], page).code == 0
+    assert "facts" in page.read_text("utf-8")
+    assert remote(served, "evaluations", "delete", listed["id"]).code == 0
+    gone = remote(served, "evaluations", "show", listed["id"])
+    assert (gone.code, listed["id"] in gone.err) == (2, True)
+    assert json.loads(remote(served, "evaluations", "list", "--json").out) == []
 
 
 @pytest.mark.parametrize(

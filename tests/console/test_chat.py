@@ -210,6 +210,9 @@ def test_a_character_greets_and_sets_the_persona(owner: Visit) -> None:
 def test_a_prompt_of_the_library_takes_what_was_written(owner: Visit) -> None:
     page = owner.open("/chat/prompts/new")
     page.get_by_label("Name").fill("steps")
+    page.get_by_label("Text").fill("Think in {{number}} steps.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#notices")).to_contain_text("template has no {{prompt}}")
     page.get_by_label("Text").fill("{{prompt}} Think in {{number}} steps.")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("link", name="steps")).to_be_visible()
@@ -232,7 +235,9 @@ def test_whatever_is_said_is_only_shown(owner: Visit, deployer: Deployer) -> Non
     assert_unharmed(page)
     content = {"greeting": said, "persona": said}
     deployer.ask("POST", "/characters", json={"name": "villain", "content": content})
-    deployer.ask("POST", "/prompts", json={"name": "trap", "content": {"template": said}})
+    deployer.ask(
+        "POST", "/prompts", json={"name": "trap", "content": {"template": "{{prompt}}" + said}}
+    )
     page.get_by_role("button", name="Keep").click()
     expect(page.get_by_text("Kept among the transcripts.")).to_be_visible()
     for path in ("/chat/characters", "/chat/prompts", "/chat/transcripts", "/deployments/requests"):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tunesmith.errors import DatasetRejected, RecipeInvalid
-from tunesmith.evaluation.questions import Prompt, Question, filled_in, read_prompts, variables_in
+from tunesmith.evaluation.questions import Prompt, Question, filled_in, read_prompts
+from tunesmith.evaluation.templates import check_template, variables_in
 
 
 def test_a_file_holds_a_prompt_a_line_or_json_lines(tmp_path: Path) -> None:
@@ -63,3 +64,7 @@ def test_templates_are_filled_with_the_prompt_and_its_variables() -> None:
     assert filled_in(question, template).messages[-1].content == "Answer in French: {{language}}?"
     with pytest.raises(DatasetRejected, match="has no value for language"):
         filled_in(Question.of(Prompt(prompt="hi")), template)
+    check_template(template, source="short.txt")
+    with pytest.raises(RecipeInvalid, match=r"short.txt has no \{\{prompt\}\}") as refusal:
+        check_template("Answer in {{language}}.", source="short.txt")
+    assert "at the end" in refusal.value.hint

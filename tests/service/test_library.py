@@ -16,11 +16,12 @@ from tunesmith.schema import validate
 from tunesmith.service import library, submitting, transcripts
 from tunesmith.service.access import Actor
 from tunesmith.service.job_requests import CompareRequest, ContestantRequest
-from tunesmith.service.library import CHARACTERS, PROMPTS, Character, Edition, PromptTemplate
+from tunesmith.service.library import Edition
 from tunesmith.service.preparation import prepare_folder
 from tunesmith.service.services import Services
+from tunesmith.service.shelves import CHARACTERS, PROMPTS, Character, PromptTemplate
 from tunesmith.service.transcripts import ChatToKeep
-from tunesmith.store.tables import Job
+from tunesmith.store.tables import EntryVersion, Job
 
 
 def add_prompt(services: Services, actor: Actor, name: str, template: str) -> Edition:
@@ -74,6 +75,29 @@ def test_names_belong_to_a_kind(services: Services, actor: Actor) -> None:
     assert len(library.list_editions(services, PROMPTS, actor.tenant_id)) == 1
 
 
+def test_a_prompt_that_leaves_out_what_is_said_is_not_kept_but_read(
+    services: Services, actor: Actor
+) -> None:
+    kept = add_prompt(services, actor, "spaced", "Briefly: {{ prompt }}")
+    for refuse in (
+        lambda content: library.add_entry(services, PROMPTS, actor, name="x", content=content),
+        lambda content: library.edit_entry(services, PROMPTS, actor, kept.id, content=content),
+    ):
+        with pytest.raises(RecipeInvalid, match=r"template has no \{\{prompt\}\}"):
+            refuse(PromptTemplate(template="Say hello in {{language}}."))
+    with services.database.transaction() as db:
+        row = db.get_one(EntryVersion, (kept.id, 1))
+        row.content = {"template": "from before this was refused", "system_prompt": None}
+    [listed] = library.list_editions(services, PROMPTS, actor.tenant_id)
+    assert listed.content.template == "from before this was refused"
+    assert (
+        library.edit_entry(  # another name for it is no new version
+            services, PROMPTS, actor, kept.id, name="renamed", content=listed.content
+        ).name
+        == "renamed"
+    )
+
+
 def test_two_versions_of_a_prompt_are_compared_over_the_same_rows(
     services: Services, actor: Actor
 ) -> None:
@@ -93,7 +117,7 @@ def test_two_versions_of_a_prompt_are_compared_over_the_same_rows(
     )
     view = submitting.submit_job(services, request, actor=actor)
     library.edit_entry(  # afterwards: what was asked for stays
-        services, PROMPTS, actor, first.id, content=PromptTemplate(template="later")
+        services, PROMPTS, actor, first.id, content=PromptTemplate(template="later {{prompt}}")
     )
     with services.database.reading() as db:
         spec = read_spec(prepare_folder(services, db.get_one(Job, view.id)))

@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from tunesmith.api.access import declared_access
-from tunesmith.api.glossary import BODIES, GLOSSARY, PARAMETERS
+from tunesmith.api.example_requests import BODIES, PARAMETERS
+from tunesmith.api.glossary import GLOSSARY
 
 Json: TypeAlias = dict[str, Any]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tunesmith.evaluation.figures import Results
     from tunesmith.evaluation.summary import Comparison
     from tunesmith.evaluation.transcript import Exchange
-    from tunesmith.service.local_comparisons import KeptComparison
+    from tunesmith.service.local_results import KeptComparison
 
 Models = Annotated[
     list[str],
@@ -171,11 +171,11 @@ def evaluate(
     if as_json:
         show.print_json(kept.results)
         return
-    _show_results(kept.results)
+    show_results(kept.results)
     show.say(f"kept as {kept.kept}; to read: {kept.report}")
 
 
-def _show_results(results: "Results") -> None:
+def show_results(results: "Results") -> None:
     """A column for each model, and a sentence on what each has forgotten."""
     from tunesmith.cli import show
     from tunesmith.evaluation.report import score_names, shown_score

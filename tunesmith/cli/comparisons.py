@@ -1,10 +1,11 @@
 """`tunesmith comparisons`: what was compared before, and votes on whose answers are best."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tunesmith.cli.results import add_commands
 
 if TYPE_CHECKING:
     from tunesmith.service.votes import BlindExchange, VoteTotals
@@ -62,28 +63,7 @@ def show(comparison: Comparison, as_json: Json = False) -> None:
     show.say(f"to read: {kept.report}")
 
 
-@app.command()
-def export(
-    comparison: Comparison,
-    file: Annotated[Path, typer.Argument(help="The HTML file to write.")],
-    overwrite: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
-) -> None:
-    """Write a comparison as one HTML file, to read and to pass on."""
-    from tunesmith.cli import show
-    from tunesmith.cli.workspace import open_workspace
-
-    open_workspace().export_comparison(comparison, file, overwrite=overwrite)
-    show.say(f"{comparison} is in {file}")
-
-
-@app.command()
-def delete(comparison: Comparison) -> None:
-    """Delete a comparison, on a server with its votes."""
-    from tunesmith.cli import show
-    from tunesmith.cli.workspace import open_workspace
-
-    open_workspace().delete_comparison(comparison)
-    show.say(f"{comparison} is deleted")
+add_commands(app, "comparisons", delete_help="Delete a comparison, on a server with its votes.")
 
 
 # --- votes -----------------------------------------------------------------------------------

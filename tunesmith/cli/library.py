@@ -1,28 +1,28 @@
 """`tunesmith characters` and `prompts`: a server's library, whose every edit is a version."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from tunesmith.service.library import Shelf
+from tunesmith.service.shelves import Shelf
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Name = Annotated[str, typer.Argument(help="What it is called.")]
 Reference = Annotated[str, typer.Argument(help="NAME, or NAME@VERSION.")]
 
 
-def _commands(kind: str, *, help: str, fields: str) -> typer.Typer:
-    """The commands for entries of `kind`; `fields` says what a file of one holds."""
-    app = typer.Typer(help=help, no_args_is_help=True)
+def commands(shelf: Shelf[Any]) -> typer.Typer:
+    """The commands for entries of a kind."""
+    kind, fields = shelf.kind, ", ".join(shelf.content.model_fields)
+    app = typer.Typer(help=f"{shelf.purpose}: list, show, set, delete.", no_args_is_help=True)
 
     def list_(as_json: Json = False) -> None:
         from tunesmith.cli import show
         from tunesmith.cli.remote.connecting import connect
         from tunesmith.cli.remote.library import list_editions
 
-        editions = list_editions(connect().server, _shelf(kind))
+        editions = list_editions(connect().server, shelf)
         if as_json:
             show.print_json(editions)
             return
@@ -32,7 +32,7 @@ def _commands(kind: str, *, help: str, fields: str) -> typer.Typer:
                 (each.name, each.version, each.created_by, f"{each.created_at:%Y-%m-%d %H:%M}")
                 for each in editions
             ],
-            nothing=f"no {kind}s yet; keep one: tunesmith {kind}s set NAME FILE",
+            nothing=f"no {shelf.plural} yet; keep one: tunesmith {shelf.plural} set NAME FILE",
         )
 
     def show_(reference: Reference, as_json: Json = False) -> None:
@@ -40,7 +40,7 @@ def _commands(kind: str, *, help: str, fields: str) -> typer.Typer:
         from tunesmith.cli.remote.connecting import connect
         from tunesmith.cli.remote.library import edition_of
 
-        content = edition_of(connect().server, _shelf(kind), reference)
+        content = edition_of(connect().server, shelf, reference)
         if as_json:
             show.print_json(content)
             return
@@ -58,7 +58,6 @@ def _commands(kind: str, *, help: str, fields: str) -> typer.Typer:
         from tunesmith.cli.remote.library import keep_edition
         from tunesmith.schema import parse_yaml, read_text, validate
 
-        shelf = _shelf(kind)
         values = parse_yaml(read_text(file), source=str(file))
         content = validate(shelf.content, values, source=str(file))
         kept = keep_edition(connect().server, shelf, name, content)
@@ -73,8 +72,8 @@ def _commands(kind: str, *, help: str, fields: str) -> typer.Typer:
         from tunesmith.cli.remote.library import find_entry
 
         server = connect().server
-        entry = find_entry(server, _shelf(kind), name)
-        server.call("DELETE", f"/{kind}s/{entry.id}")
+        entry = find_entry(server, shelf, name)
+        server.call("DELETE", f"/{shelf.plural}/{entry.id}")
         show.say(f"the {kind} {name} is deleted")
 
     app.command("list", help="Show the newest version of each.")(list_)
@@ -82,21 +81,3 @@ def _commands(kind: str, *, help: str, fields: str) -> typer.Typer:
     app.command("set", help="Make what a file holds the newest version, or the first.")(keep)
     app.command("delete", help="Delete one with all its versions.")(delete)
     return app
-
-
-def _shelf(kind: str) -> "Shelf[Any]":
-    from tunesmith.service.library import CHARACTERS, PROMPTS
-
-    return next(shelf for shelf in (CHARACTERS, PROMPTS) if shelf.kind == kind)
-
-
-characters = _commands(
-    "character",
-    help="Whom to chat with on a server: list, show, set, delete.",
-    fields="greeting, persona, model, sampling",
-)
-prompts = _commands(
-    "prompt",
-    help="Ways to ask that a server keeps: list, show, set, delete.",
-    fields="template, system_prompt",
-)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tunesmith.artifacts import replacing
 from tunesmith.cli import show
@@ -13,12 +14,15 @@ from tunesmith.cli.training import cross_validate, go_on, preflight, take_up
 from tunesmith.cli.workspace import ChatWish, ImportWish, TrainWish
 from tunesmith.data.preview import ExampleView
 from tunesmith.errors import RecipeInvalid
+from tunesmith.schema import check_name
 from tunesmith.service import (
     answers,
     dataset_versions,
     datasets,
     folds,
     local_comparisons,
+    local_results,
+    local_transcripts,
     models,
     run_views,
     runs,
@@ -26,15 +30,17 @@ from tunesmith.service import (
 from tunesmith.service.answers import ChatSession
 from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
 from tunesmith.service.datasets import DatasetReport, DatasetView
-from tunesmith.service.local_comparisons import (
-    CompareWish,
-    EvaluateWish,
+from tunesmith.service.local_comparisons import CompareWish, EvaluateWish
+from tunesmith.service.local_results import (
     KeptComparison,
     KeptEvaluation,
     PastComparison,
+    PastEvaluation,
+    ResultKind,
 )
 from tunesmith.service.models import InspectionView, ModelView
 from tunesmith.service.run_views import RunDetails, RunView
+from tunesmith.service.transcripts import ChatToKeep, TranscriptDetail, TranscriptView
 from tunesmith.store.home import Home
 from tunesmith.training.config import TrainConfig
 from tunesmith.training.job import CHECKPOINTS
@@ -185,21 +191,11 @@ class LocalWorkspace:
 
     def list_comparisons(self) -> list[PastComparison]:
         """Comparisons, newest first."""
-        return local_comparisons.list_comparisons(self.home)
+        return local_results.list_comparisons(self.home)
 
     def read_comparison(self, comparison: str) -> KeptComparison:
         """A comparison with all answers."""
-        return local_comparisons.read_comparison(self.home, comparison)
-
-    def export_comparison(self, comparison: str, into: Path, *, overwrite: bool) -> None:
-        """Write a comparison's page here."""
-        kept = local_comparisons.read_comparison(self.home, comparison)
-        with replacing(into, overwrite=overwrite) as temporary:
-            shutil.copyfile(kept.report, temporary)
-
-    def delete_comparison(self, comparison: str) -> None:
-        """Delete a comparison."""
-        local_comparisons.delete_comparison(self.home, comparison)
+        return local_results.read_comparison(self.home, comparison)
 
     def evaluate(self, wish: EvaluateWish) -> KeptEvaluation:
         """Measure models in this process, showing progress."""
@@ -207,6 +203,24 @@ class LocalWorkspace:
             return local_comparisons.evaluate(
                 self.home, wish, now=datetime.now(UTC), listener=listener, say=show.note
             )
+
+    def list_evaluations(self) -> list[PastEvaluation]:
+        """Evaluations, newest first."""
+        return local_results.list_evaluations(self.home)
+
+    def read_evaluation(self, evaluation: str) -> KeptEvaluation:
+        """What an evaluation found."""
+        return local_results.read_evaluation(self.home, evaluation)
+
+    def export_report(self, kind: ResultKind, result: str, into: Path, *, overwrite: bool) -> None:
+        """Write the page of a comparison or an evaluation here."""
+        report = local_results.find_report(self.home, kind, result)
+        with replacing(into, overwrite=overwrite) as temporary:
+            shutil.copyfile(report, temporary)
+
+    def delete_result(self, kind: ResultKind, result: str) -> None:
+        """Delete a comparison or an evaluation."""
+        local_results.delete_result(self.home, kind, result)
 
     def open_chat(self, wish: ChatWish) -> ChatSession:
         """Load a model and begin to talk to it.
@@ -227,3 +241,36 @@ class LocalWorkspace:
             temperature=wish.temperature or 0.0,
             say=show.note,
         )
+
+    def keep_chat(self, chat: ChatToKeep) -> TranscriptView:
+        """Keep a chat."""
+        return local_transcripts.keep_chat(self.home, chat, now=datetime.now(UTC)).transcript
+
+    def list_transcripts(self) -> list[TranscriptView]:
+        """Kept chats, newest first."""
+        return local_transcripts.list_transcripts(self.home)
+
+    def read_transcript(self, transcript: str) -> TranscriptDetail:
+        """A kept chat."""
+        return local_transcripts.get_transcript(self.home, transcript)
+
+    def delete_transcript(self, transcript: str) -> None:
+        """Delete a kept chat."""
+        local_transcripts.delete_transcript(self.home, transcript)
+
+    def export_transcripts(self, transcripts: list[str], into: Path, *, overwrite: bool) -> int:
+        """Write kept chats, or all, as JSON Lines here; how many."""
+        lines = local_transcripts.export_transcripts(self.home, transcripts)
+        with replacing(into, overwrite=overwrite) as temporary:
+            temporary.write_text("".join(lines), "utf-8")
+        return len(lines)
+
+    def train_on_transcripts(self, transcripts: list[str], *, name: str) -> DatasetView:
+        """Import kept chats, or all, as a dataset."""
+        lines = local_transcripts.export_transcripts(self.home, transcripts)
+        with TemporaryDirectory() as folder, job_progress("importing") as listener:
+            source = Path(folder) / f"{check_name(name)}.jsonl"
+            source.write_text("".join(lines), "utf-8")
+            return datasets.add_dataset(
+                self.home, source, name=name, format="messages", listener=listener
+            )

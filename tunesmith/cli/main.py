@@ -16,6 +16,7 @@ from tunesmith.cli import (
     comparisons,
     data,
     deployments,
+    evaluations,
     jobs,
     keys,
     library,
@@ -31,6 +32,7 @@ from tunesmith.cli import (
 )
 from tunesmith.cli.remote.credentials import KEY, SERVER
 from tunesmith.errors import TunesmithError
+from tunesmith.service.shelves import SHELVES
 
 app = typer.Typer(
     name="tunesmith",
@@ -45,9 +47,10 @@ app.add_typer(registry.app, name="registry")
 app.add_typer(aliases.app, name="aliases")
 app.add_typer(deployments.app, name="deployments")
 app.add_typer(requests.app, name="requests")
-app.add_typer(library.characters, name="characters")
-app.add_typer(library.prompts, name="prompts")
+for shelf in SHELVES:
+    app.add_typer(library.commands(shelf), name=shelf.plural)
 app.add_typer(comparisons.app, name="comparisons")
+app.add_typer(evaluations.app, name="evaluations")
 app.add_typer(transcripts.app, name="transcripts")
 app.add_typer(runs.app, name="runs")
 app.add_typer(jobs.app, name="jobs")

@@ -1,14 +1,11 @@
-"""`tunesmith transcripts`: chats that people of a server keep, to read again and to train on."""
+"""`tunesmith transcripts`: chats that people keep, to read again and to train on."""
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
-app = typer.Typer(
-    help="Kept chats of a server: list, show, export, dataset, delete.", no_args_is_help=True
-)
+app = typer.Typer(help="Kept chats: list, show, export, dataset, delete.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Transcript = Annotated[str, typer.Argument(help="A kept chat's id.")]
@@ -21,10 +18,9 @@ Transcripts = Annotated[
 def list_(as_json: Json = False) -> None:
     """Show kept chats, newest first."""
     from tunesmith.cli import show
-    from tunesmith.cli.remote.connecting import connect
-    from tunesmith.service.transcripts import TranscriptView
+    from tunesmith.cli.workspace import open_workspace
 
-    found = list(connect().server.list(TranscriptView, "/transcripts"))
+    found = open_workspace().list_transcripts()
     if as_json:
         show.print_json(found)
         return
@@ -42,7 +38,7 @@ def list_(as_json: Json = False) -> None:
             )
             for each in found
         ],
-        nothing="no chats are kept yet; the console's chat keeps them",
+        nothing="no chats are kept yet; keep one: tunesmith chat MODEL --keep TITLE",
     )
 
 
@@ -50,11 +46,9 @@ def list_(as_json: Json = False) -> None:
 def show(transcript: Transcript, as_json: Json = False) -> None:
     """Show what was said in a chat."""
     from tunesmith.cli import show
-    from tunesmith.cli.remote.connecting import connect
-    from tunesmith.service.transcripts import TranscriptDetail
+    from tunesmith.cli.workspace import open_workspace
 
-    path = f"/transcripts/{quote(transcript, safe='')}"
-    found = connect().server.view(TranscriptDetail, "GET", path)
+    found = open_workspace().read_transcript(transcript)
     if as_json:
         show.print_json(found)
         return
@@ -62,7 +56,8 @@ def show(transcript: Transcript, as_json: Json = False) -> None:
     rows = [
         ("model", kept.model),
         ("character", kept.character or ""),
-        ("kept by", f"{kept.created_by}, {kept.created_at:%Y-%m-%d %H:%M}"),
+        ("kept by", kept.created_by),
+        ("kept at", f"{kept.created_at:%Y-%m-%d %H:%M}"),
         ("sampling", show.setting(found.sampling.model_dump(exclude_none=True))),
     ]
     show.figures([row for row in rows if row[1]], title=f"{kept.title} ({kept.id})")
@@ -78,13 +73,10 @@ def export(
 ) -> None:
     """Write kept chats as JSON Lines, as `data import` reads them."""
     from tunesmith.cli import show
-    from tunesmith.cli.remote.connecting import connect
+    from tunesmith.cli.workspace import open_workspace
 
-    connect().server.download(
-        "/transcripts/export", file, overwrite=overwrite, transcript=transcripts or []
-    )
-    with file.open("rb") as lines:
-        show.say(f"{sum(1 for _ in lines)} chats: {file}")
+    written = open_workspace().export_transcripts(transcripts or [], file, overwrite=overwrite)
+    show.say(f"{written} chats: {file}")
 
 
 @app.command()
@@ -93,17 +85,13 @@ def dataset(
     transcripts: Transcripts = None,
     as_json: Json = False,
 ) -> None:
-    """Import kept chats of a server as a dataset there."""
+    """Import kept chats as a dataset."""
     from tunesmith.cli import show
-    from tunesmith.cli.remote.connecting import connect
-    from tunesmith.cli.remote.following import follow
-    from tunesmith.service.job_views import JobView
+    from tunesmith.cli.workspace import open_workspace
 
-    server = connect().server
-    body = {"name": name, "transcripts": transcripts or []}
-    done = follow(server, server.view(JobView, "POST", "/transcripts/dataset", json=body))
+    made = open_workspace().train_on_transcripts(transcripts or [], name=name)
     if as_json:
-        show.print_json(done)
+        show.print_json(made)
         return
     show.say(f"dataset {name} is made; next: tunesmith data show {name}")
 
@@ -112,7 +100,7 @@ def dataset(
 def delete(transcript: Transcript) -> None:
     """Delete a kept chat; datasets that were made of it stay."""
     from tunesmith.cli import show
-    from tunesmith.cli.remote.connecting import connect
+    from tunesmith.cli.workspace import open_workspace
 
-    connect().server.call("DELETE", f"/transcripts/{quote(transcript, safe='')}")
+    open_workspace().delete_transcript(transcript)
     show.say(f"{transcript} is deleted")

@@ -4,10 +4,10 @@
 what it got and need not know.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tunesmith.cli.loading import loading
 from tunesmith.cli.remote.credentials import chosen_server, find_credentials
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from tunesmith.data.preview import ExampleView
     from tunesmith.service.dataset_versions import Deleted, DiffView, MixView
     from tunesmith.service.datasets import DatasetReport, DatasetView
-    from tunesmith.service.local_comparisons import (
-        CompareWish,
-        EvaluateWish,
+    from tunesmith.service.local_comparisons import CompareWish, EvaluateWish
+    from tunesmith.service.local_results import (
         KeptComparison,
         KeptEvaluation,
         PastComparison,
+        PastEvaluation,
+        ResultKind,
     )
     from tunesmith.service.models import InspectionView, ModelView
     from tunesmith.service.run_views import RunDetails, RunView
+    from tunesmith.service.transcripts import ChatToKeep, TranscriptDetail, TranscriptView
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,10 @@ class Chat(Protocol):
 
     def forget(self) -> None:
         """Start a new conversation."""
+        ...
+
+    def said(self) -> Mapping[str, Any]:
+        """The conversation so far, as the fields of a `ChatToKeep` but its title."""
         ...
 
 
@@ -185,20 +191,54 @@ class Workspace(Protocol):
         """A comparison with all answers."""
         ...
 
-    def export_comparison(self, comparison: str, into: Path, *, overwrite: bool) -> None:
-        """Write a comparison's page here."""
-        ...
-
-    def delete_comparison(self, comparison: str) -> None:
-        """Delete a comparison."""
-        ...
-
     def evaluate(self, wish: "EvaluateWish") -> "KeptEvaluation":
         """Measure models, showing progress."""
         ...
 
+    def list_evaluations(self) -> "list[PastEvaluation]":
+        """Evaluations, newest first."""
+        ...
+
+    def read_evaluation(self, evaluation: str) -> "KeptEvaluation":
+        """What an evaluation found."""
+        ...
+
+    def export_report(
+        self, kind: "ResultKind", result: str, into: Path, *, overwrite: bool
+    ) -> None:
+        """Write the page of a comparison or an evaluation here."""
+        ...
+
+    def delete_result(self, kind: "ResultKind", result: str) -> None:
+        """Delete a comparison or an evaluation."""
+        ...
+
     def open_chat(self, wish: ChatWish) -> Chat:
         """Begin to talk to a model."""
+        ...
+
+    def keep_chat(self, chat: "ChatToKeep") -> "TranscriptView":
+        """Keep a chat."""
+        ...
+
+    def list_transcripts(self) -> "list[TranscriptView]":
+        """Kept chats, newest first."""
+        ...
+
+    def read_transcript(self, transcript: str) -> "TranscriptDetail":
+        """A kept chat."""
+        ...
+
+    def delete_transcript(self, transcript: str) -> None:
+        """Delete a kept chat."""
+        ...
+
+    def export_transcripts(self, transcripts: list[str], into: Path, *, overwrite: bool) -> int:
+        """Write kept chats, or all, as JSON Lines here; how many."""
+        ...
+
+    def train_on_transcripts(self, transcripts: list[str], *, name: str) -> "DatasetView":
+        """Import kept chats, or all, as a dataset."""
         ...
 
 

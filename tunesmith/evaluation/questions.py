@@ -1,20 +1,18 @@
-"""What models are asked: prompts given by hand, in files and datasets; templates. Torch-free."""
+"""What models are asked: prompts given by hand, in files and in datasets. Torch-free."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias, cast
+from typing import Any, Literal, Self, cast
 
-from pydantic import StringConstraints, model_validator
+from pydantic import model_validator
 
 from tunesmith.data.dataset import DatasetVersion, read_examples
 from tunesmith.errors import DatasetRejected
-from tunesmith.schema import Strict, read_text, setting, validate
+from tunesmith.evaluation.templates import fill_in, variables_in
+from tunesmith.schema import LongText, Strict, read_text, setting, validate
 from tunesmith.text.conversation import Conversation, Message
-
-LongText: TypeAlias = Annotated[str, StringConstraints(max_length=100_000)]
 
 
 class Turn(Strict):
@@ -71,16 +69,6 @@ def questions_of(version: DatasetVersion, *, limit: int | None) -> list[Question
     return questions
 
 
-# --- templates -------------------------------------------------------------------------------
-
-_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-
-
-def variables_in(template: str) -> set[str]:
-    """The names that stand in double braces in `template`."""
-    return set(_VARIABLE.findall(template))
-
-
 def filled_in(question: Question, template: str) -> Question:
     """`question` with its last message as `template` says.
 
@@ -97,8 +85,8 @@ def filled_in(question: Question, template: str) -> Question:
             f"the prompt {last.content[:60]!r} has no value for {', '.join(missing)}",
             hint="give it among the prompt's variables",
         )
-    content = _VARIABLE.sub(lambda match: values[match[1]], template)
-    return replace(question, messages=(*question.messages[:-1], replace(last, content=content)))
+    said = replace(last, content=fill_in(template, values))
+    return replace(question, messages=(*question.messages[:-1], said))
 
 
 # --- files -----------------------------------------------------------------------------------

@@ -8,8 +8,17 @@ from pydantic import model_validator
 
 from tunesmith.errors import DatasetRejected
 from tunesmith.evaluation.config import MetricName
-from tunesmith.evaluation.questions import LongText, Prompt, read_prompts
-from tunesmith.schema import Name, Strict, check_name, parse_yaml, read_text, setting, validate
+from tunesmith.evaluation.questions import Prompt, read_prompts
+from tunesmith.schema import (
+    LongText,
+    Name,
+    Strict,
+    check_name,
+    parse_yaml,
+    read_text,
+    setting,
+    validate,
+)
 
 GENERAL = "general"  # what the check of general knowledge is called
 

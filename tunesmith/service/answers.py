@@ -1,8 +1,8 @@
 """Talking to a model on this machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunesmith.service import engine
 from tunesmith.service.runs import find_chat_folder
@@ -22,8 +22,12 @@ class ChatSession:
 
     greeting = ""
 
-    def __init__(self, chat: "ChatModel", sampling: "Sampling") -> None:
-        self._chat, self._sampling = chat, sampling
+    def __init__(
+        self, model: str, chat: "ChatModel", sampling: "Sampling", *, system: str | None
+    ) -> None:
+        self._model, self._sampling = model, sampling
+        self._chat = chat if system is None else replace(chat, system_prompt=system)
+        self._opening = [] if system is None else [Message("system", system)]
         self._messages: list[Message] = []
 
     def ask(self, prompt: str, *, on_text: Callable[[str], None]) -> str:
@@ -42,6 +46,20 @@ class ChatSession:
         """Start a new conversation."""
         self._messages = []
 
+    def said(self) -> Mapping[str, Any]:
+        """The conversation so far, as the fields of a `ChatToKeep` but its title."""
+        return {
+            "model": self._model,
+            "messages": [
+                {"role": each.role, "content": each.content}
+                for each in [*self._opening, *self._messages]
+            ],
+            "sampling": {
+                "temperature": self._sampling.temperature,
+                "max_tokens": self._sampling.max_new_tokens,
+            },
+        }
+
 
 def open_chat(
     home: Home, reference: str, *, system: str | None, max_tokens: int, temperature: float, say: Say
@@ -56,7 +74,5 @@ def open_chat(
     """
     _, folder = find_chat_folder(home, reference, say=say)
     loaded = engine.load()
-    chat = loaded.load_chat_model(folder)
-    if system is not None:
-        chat = replace(chat, system_prompt=system)
-    return ChatSession(chat, loaded.Sampling(max_new_tokens=max_tokens, temperature=temperature))
+    sampling = loaded.Sampling(max_new_tokens=max_tokens, temperature=temperature)
+    return ChatSession(reference, loaded.load_chat_model(folder), sampling, system=system)

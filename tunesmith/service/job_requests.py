@@ -7,9 +7,9 @@ from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 from tunesmith.data.config import DataConfig, DatasetReference
 from tunesmith.data.deduplicate import Deduplicate
 from tunesmith.evaluation.config import DEFAULT_METRICS, AnswerSettings, MetricName
-from tunesmith.evaluation.questions import LongText, Prompt
+from tunesmith.evaluation.questions import Prompt
 from tunesmith.evaluation.tasks import Task
-from tunesmith.schema import Name, Strict, setting
+from tunesmith.schema import LongText, Name, Strict, setting
 from tunesmith.training.config import TrainConfig
 
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2000)]

@@ -2,65 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic
 
-from pydantic import PositiveInt
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from tunesmith.errors import Conflict, NotFound, QuotaExceeded
-from tunesmith.evaluation.questions import LongText
-from tunesmith.schema import Strict, check_name, setting
+from tunesmith.schema import check_name
 from tunesmith.service.access import Actor
 from tunesmith.service.services import Services
+from tunesmith.service.shelves import Content, Shelf
 from tunesmith.store.tables import Entry, EntryVersion, Tenant, new_id
 
-EntryKind: TypeAlias = Literal["character", "prompt"]
 MAX_ENTRIES = 1000  # of a kind, in a tenant
-
-
-class ChatSampling(Strict):
-    """How answers of a chat are chosen; what is None is the server's choice."""
-
-    temperature: float | None = setting(None, "0 always takes the likeliest token", ge=0, le=100)
-    top_p: float | None = setting(
-        None, "choose among the likeliest tokens of this total probability", gt=0, le=1
-    )
-    max_tokens: PositiveInt | None = setting(None, "longest answer", unit="tokens", le=100_000)
-    seed: int | None = setting(None, "origin of the random choice", ge=0, lt=2**32)
-
-
-class Character(Strict):
-    """Somebody to chat with."""
-
-    greeting: LongText = setting("", "what they say first")
-    persona: LongText = setting("", "who they are: the system prompt")
-    model: str | None = setting(None, "the model that plays them", max_length=200)
-    sampling: ChatSampling = setting(ChatSampling(), "how their answers are chosen")
-
-
-class PromptTemplate(Strict):
-    """A way to ask: `{{prompt}}` is what a person says, other names are values of theirs."""
-
-    template: LongText = setting("{{prompt}}", "the text of the user's message")
-    system_prompt: LongText | None = setting(
-        None, "instead of the one a model was trained with; empty for none"
-    )
-
-
-Content = TypeVar("Content", Character, PromptTemplate)
-
-
-@dataclass(frozen=True)
-class Shelf(Generic[Content]):
-    """Entries of one kind."""
-
-    kind: EntryKind
-    content: type[Content]
-
-
-CHARACTERS = Shelf("character", Character)
-PROMPTS = Shelf("prompt", PromptTemplate)
 
 
 @dataclass(frozen=True)
@@ -156,10 +110,12 @@ def add_entry(
     """Keep an entry's first version.
 
     Raises:
+        RecipeInvalid: it is not to be kept; see the shelf.
         NameInvalid: the name breaks the rules.
         Conflict: there is an entry of that name.
         QuotaExceeded: the tenant has as many as it may.
     """
+    shelf.check(content)
     with services.database.transaction() as db:
         db.get_one(Tenant, actor.tenant_id, with_for_update=True)  # two at once take turns
         _check_free(db, shelf, actor.tenant_id, check_name(name))
@@ -195,6 +151,7 @@ def edit_entry(
     With `edited_version`, an edit of what is not the newest any more is refused.
 
     Raises:
+        RecipeInvalid: it is not to be kept; see the shelf.
         NotFound: the tenant has no such entry.
         NameInvalid: the name breaks the rules.
         Conflict: there is an entry of that name, or somebody has edited it since.
@@ -213,6 +170,7 @@ def edit_entry(
         newest = _edition(db, shelf, entry, version=None)
         if content == newest.content:
             return newest
+        shelf.check(content)
         return _add_version(services, db, shelf, actor, entry, content)
 
 

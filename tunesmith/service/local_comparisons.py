@@ -1,34 +1,32 @@
 """Comparing and evaluating models on this machine, each as a job in a folder of its own."""
 
 import secrets
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from tunesmith.artifacts import read_manifest, write_json
-from tunesmith.errors import Conflict, DatasetRejected, NotFound
+from tunesmith.artifacts import write_json
+from tunesmith.errors import DatasetRejected
 from tunesmith.evaluation.config import AnswerSettings, MetricName
-from tunesmith.evaluation.figures import Results, read_results
 from tunesmith.evaluation.job import CompareJob, Contestant, EvaluateJob
 from tunesmith.evaluation.questions import read_prompts
-from tunesmith.evaluation.report import REPORT
-from tunesmith.evaluation.summary import Comparison, read_summary
 from tunesmith.evaluation.tasks import check_sections, read_task
-from tunesmith.evaluation.transcript import Exchange, read_exchanges
-from tunesmith.events import Emit, read_events
-from tunesmith.jobs.folder import EVENTS, JOB
-from tunesmith.jobs.spec import read_spec
+from tunesmith.evaluation.templates import check_template
+from tunesmith.events import Emit
+from tunesmith.jobs.folder import JOB
 from tunesmith.schema import read_text
 from tunesmith.service import engine, runs
-from tunesmith.service.run_views import Status, status_of
+from tunesmith.service.local_results import (
+    KeptComparison,
+    KeptEvaluation,
+    ResultKind,
+    kept_comparison,
+    kept_evaluation,
+)
 from tunesmith.store.home import Home
-from tunesmith.training.job import RESULT
 
 Say = Callable[[str], None]
-
-_COMPARISONS, _EVALUATIONS = "comparisons", "evaluations"  # folders of a home
 
 
 @dataclass(frozen=True)
@@ -90,21 +88,6 @@ class EvaluateWish:
     answers: AnswerSettings
 
 
-@dataclass(frozen=True)
-class KeptComparison:
-    """A comparison with all answers.
-
-    Attributes:
-        kept: its id.
-        report: where people read it.
-    """
-
-    kept: str
-    report: str
-    summary: Comparison
-    exchanges: Sequence[Exchange]
-
-
 def compare(
     home: Home, wish: CompareWish, *, now: datetime, listener: Emit, say: Say
 ) -> KeptComparison:
@@ -115,7 +98,7 @@ def compare(
     Raises:
         NotFound: a file, the dataset or a model does not exist.
         DatasetRejected: there is nothing to ask, or a question cannot be put to a model.
-        RecipeInvalid: a file is not UTF-8 text, or a line is no prompt.
+        RecipeInvalid: a file is not UTF-8 text, a line is no prompt, or a template has none.
         ModelRejected: a model cannot be served, or has no chat template.
         FetchFailed: a model is not here yet and could not be fetched.
         NotEnoughResources: memory or disk are too small.
@@ -123,7 +106,7 @@ def compare(
     wish.check()
     contestants = _contestants(home, wish.models, system_prompt=wish.system_prompt, say=say)
     if wish.templates:
-        texts = {Path(each).stem: read_text(Path(each)).strip() for each in wish.templates}
+        texts = {Path(each).stem: _read_template(Path(each)) for each in wish.templates}
         contestants = [
             each.model_copy(update={"label": f"{each.label} {name}", "template": text})
             for each in contestants
@@ -137,23 +120,13 @@ def compare(
         answers=wish.answers,
         metrics=wish.metrics,
     )
-    return _kept_comparison(_run(home, _COMPARISONS, job, now=now, listener=listener))
+    return kept_comparison(_run(home, "comparisons", job, now=now, listener=listener))
 
 
-def _kept_comparison(folder: Path) -> KeptComparison:
-    result = folder / RESULT
-    return KeptComparison(
-        folder.name, str(result / REPORT), read_summary(result), list(read_exchanges(result))
-    )
-
-
-@dataclass(frozen=True)
-class KeptEvaluation:
-    """What an evaluation found; `kept` and `report` as of a comparison."""
-
-    kept: str
-    report: str
-    results: Results
+def _read_template(path: Path) -> str:
+    text = read_text(path).strip()
+    check_template(text, source=str(path))
+    return text
 
 
 def evaluate(
@@ -182,13 +155,11 @@ def evaluate(
         forgetting=wish.forgetting,
         answers=wish.answers,
     )
-    folder = _run(home, _EVALUATIONS, job, now=now, listener=listener)
-    result = folder / RESULT
-    return KeptEvaluation(folder.name, str(result / REPORT), read_results(result))
+    return kept_evaluation(_run(home, "evaluations", job, now=now, listener=listener))
 
 
 def _run(
-    home: Home, kind: str, job: CompareJob | EvaluateJob, *, now: datetime, listener: Emit
+    home: Home, kind: ResultKind, job: CompareJob | EvaluateJob, *, now: datetime, listener: Emit
 ) -> Path:
     """The new folder among those of its kind in which `job` was done."""
     folder = home.folder / kind / f"{now:{runs.ID_TIME}}-{secrets.token_hex(3)}"
@@ -213,79 +184,3 @@ def _contestant(home: Home, reference: str, *, system_prompt: str | None, say: S
     if system_prompt is None and folder.name == "weights":  # of a checkpoint
         system_prompt = runs.system_prompt_of(folder.parents[2])
     return Contestant(label=label, model=reference, folder=str(folder), system_prompt=system_prompt)
-
-
-# --- past comparisons ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class PastComparison:
-    """A comparison as lists show it; only a server has votes."""
-
-    id: str
-    status: Status
-    models: list[str]
-    dataset: str | None
-    num_votes: int
-    created_at: datetime
-
-
-def list_comparisons(home: Home) -> list[PastComparison]:
-    """All comparisons, newest first."""
-    return [_past(folder) for folder in _folders(home)]
-
-
-def read_comparison(home: Home, comparison_id: str) -> KeptComparison:
-    """A comparison with all answers.
-
-    Raises:
-        NotFound: there is no such comparison.
-        Conflict: it was not finished.
-    """
-    folder = _find(home, comparison_id)
-    if read_manifest(folder / RESULT) is None:
-        status = _past(folder).status
-        raise Conflict(f"{comparison_id} is {status}", hint="there are no answers")
-    return _kept_comparison(folder)
-
-
-def delete_comparison(home: Home, comparison_id: str) -> None:
-    """Delete a comparison.
-
-    Raises:
-        NotFound: there is no such comparison.
-        Conflict: it is at work.
-    """
-    folder = _find(home, comparison_id)
-    if _past(folder).status == "running":
-        raise Conflict(f"{comparison_id} is running", hint="stop it first")
-    shutil.rmtree(folder)
-
-
-def _folders(home: Home) -> list[Path]:
-    """The newest first."""
-    jobs = (home.folder / _COMPARISONS).glob(f"*/{JOB}")
-    return sorted((path.parent for path in jobs), reverse=True)
-
-
-def _find(home: Home, comparison_id: str) -> Path:
-    found = next((each for each in _folders(home) if each.name == comparison_id), None)
-    if found is None:
-        raise NotFound(
-            f"there is no comparison {comparison_id!r}", hint="tunesmith comparisons list"
-        )
-    return found
-
-
-def _past(folder: Path) -> PastComparison:
-    job = read_spec(folder)
-    assert isinstance(job, CompareJob)
-    time, _, _ = folder.name.rpartition("-")
-    return PastComparison(
-        id=folder.name,
-        status=status_of(folder, list(read_events(folder / EVENTS))),
-        models=[each.label for each in job.contestants],
-        dataset=None if job.dataset is None else job.dataset.reference,
-        num_votes=0,
-        created_at=datetime.strptime(time, runs.ID_TIME).replace(tzinfo=UTC),
-    )

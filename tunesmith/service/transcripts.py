@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
@@ -18,17 +18,20 @@ from tunesmith.service.access import Actor
 from tunesmith.service.files import store_file
 from tunesmith.service.job_requests import ImportRequest, Text
 from tunesmith.service.job_views import JobView
-from tunesmith.service.library import CHARACTERS, ChatSampling, find_edition
+from tunesmith.service.library import find_edition
 from tunesmith.service.services import Services
+from tunesmith.service.shelves import CHARACTERS, ChatSampling
 from tunesmith.service.submitting import submit_job
 from tunesmith.store.pages import read_page
 from tunesmith.store.tables import Transcript, new_id
+
+MAX_TITLE_CHARACTERS = 200
 
 
 class ChatToKeep(Strict):
     """A chat as it was."""
 
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Annotated[str, Field(min_length=1, max_length=MAX_TITLE_CHARACTERS)]
     model: Text = setting(..., "who answered")
     character: Text | None = setting(
         None, "NAME or NAME@VERSION of the character, if there was one"
@@ -143,9 +146,14 @@ def export_transcripts(services: Services, tenant_id: str, ids: Sequence[str]) -
         if ids:
             wanted = wanted.where(Transcript.id.in_(ids))
         rows = db.scalars(wanted.order_by(Transcript.created_at, Transcript.id)).all()
-    return (
-        json.dumps({"messages": row.content["messages"]}, ensure_ascii=False) + "\n" for row in rows
-    )
+    return as_lines(_detail(row).messages for row in rows)
+
+
+def as_lines(chats: Iterable[Sequence[Turn]]) -> Iterator[str]:
+    """Each chat as a line of JSON in the format `messages`."""
+    for messages in chats:
+        turns = [turn.model_dump() for turn in messages]
+        yield json.dumps({"messages": turns}, ensure_ascii=False) + "\n"
 
 
 def make_dataset(services: Services, actor: Actor, *, name: str, ids: Sequence[str]) -> JobView:

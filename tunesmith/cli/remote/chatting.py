@@ -7,7 +7,7 @@ from tunesmith.cli.remote.library import edition_of
 from tunesmith.cli.remote.server import Server
 from tunesmith.cli.workspace import ChatWish
 from tunesmith.errors import NotFound
-from tunesmith.service.library import CHARACTERS, Character
+from tunesmith.service.shelves import CHARACTERS, Character, ChatSampling
 
 
 class RemoteChat:
@@ -18,7 +18,7 @@ class RemoteChat:
     """
 
     def __init__(self, server: Server, wish: ChatWish) -> None:
-        self._server = server
+        self._server, self._character = server, wish.character
         who = (
             Character()
             if wish.character is None
@@ -28,7 +28,7 @@ class RemoteChat:
         sampling: Mapping[str, Any] = who.sampling.model_dump(exclude_none=True)
         asked = {"max_tokens": wish.max_tokens, "temperature": wish.temperature}
         wished = {name: value for name, value in asked.items() if value is not None}
-        self._request = {
+        self._request: Mapping[str, Any] = {
             "model": wish.model,
             "stream": True,
             "temperature": 0,
@@ -69,3 +69,13 @@ class RemoteChat:
     def forget(self) -> None:
         """Start a new conversation."""
         self._said = []
+
+    def said(self) -> Mapping[str, Any]:
+        """The conversation so far, as the fields of a `ChatToKeep` but its title."""
+        sampling = ChatSampling.model_fields.keys() & self._request.keys()
+        return {
+            "model": self._request["model"],
+            "character": self._character,
+            "messages": [*self._opening, *self._said],
+            "sampling": {name: self._request[name] for name in sampling},
+        }

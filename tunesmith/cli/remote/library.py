@@ -4,12 +4,13 @@ from urllib.parse import quote
 
 from tunesmith.cli.remote.server import Server, rebuilt
 from tunesmith.errors import NotFound
-from tunesmith.service.library import Content, Edition, Shelf
+from tunesmith.service.library import Edition
+from tunesmith.service.shelves import Content, Shelf
 
 
 def list_editions(server: Server, shelf: Shelf[Content]) -> list[Edition[Content]]:
     """The newest version of each entry, by name."""
-    found = server.call("GET", f"/{shelf.kind}s")["data"]
+    found = server.call("GET", f"/{shelf.plural}")["data"]
     return rebuilt(list[Edition[shelf.content]], found)
 
 
@@ -39,7 +40,7 @@ def edition_of(server: Server, shelf: Shelf[Content], reference: str) -> Content
         return entry.content
     if not version.isdigit():
         raise NotFound(f"there is no {shelf.kind} {reference!r}", hint="NAME or NAME@VERSION")
-    path = f"/{shelf.kind}s/{quote(entry.id)}"
+    path = f"/{shelf.plural}/{quote(entry.id)}"
     found = server.call("GET", path, params={"version": int(version)})
     return rebuilt(Edition[shelf.content], found).content
 
@@ -51,8 +52,8 @@ def keep_edition(
     known = {each.name: each for each in list_editions(server, shelf)}
     body = {"content": content.model_dump(mode="json")}
     if name in known:
-        path = f"/{shelf.kind}s/{quote(known[name].id)}"
+        path = f"/{shelf.plural}/{quote(known[name].id)}"
         kept = server.call("PUT", path, json={**body, "edited_version": known[name].version})
     else:
-        kept = server.call("POST", f"/{shelf.kind}s", json={**body, "name": name})
+        kept = server.call("POST", f"/{shelf.plural}", json={**body, "name": name})
     return rebuilt(Edition[shelf.content], kept)

@@ -1,5 +1,6 @@
 """Comparing and evaluating on a server: the same figures as on this machine, from a job there."""
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from tunesmith.cli.remote.following import as_request, follow, submit
@@ -9,14 +10,11 @@ from tunesmith.evaluation.questions import read_prompts
 from tunesmith.evaluation.tasks import read_task
 from tunesmith.evaluation.transcript import Exchange
 from tunesmith.service.comparisons import ComparisonDetail
-from tunesmith.service.evaluations import EvaluationDetail
+from tunesmith.service.evaluations import EvaluationDetail, EvaluationRow
 from tunesmith.service.job_requests import CompareRequest, ContestantRequest, EvaluateRequest
-from tunesmith.service.local_comparisons import (
-    CompareWish,
-    EvaluateWish,
-    KeptComparison,
-    KeptEvaluation,
-)
+from tunesmith.service.job_views import JobView
+from tunesmith.service.local_comparisons import CompareWish, EvaluateWish
+from tunesmith.service.local_results import KeptComparison, KeptEvaluation, PastEvaluation
 
 _LIMIT = 100  # of a dataset, where nobody says otherwise
 
@@ -79,7 +77,27 @@ def evaluate(server: Server, wish: EvaluateWish) -> KeptEvaluation:
         forgetting=wish.forgetting,
         answers=wish.answers,
     )
-    done = follow(server, submit(server, asked))
-    results = server.view(EvaluationDetail, "GET", f"/evaluations/{done.id}").results
-    assert results is not None, "an evaluation that has succeeded has some"
-    return KeptEvaluation(done.id, f"{server.address}/evaluations", results)
+    return read_evaluation(server, follow(server, submit(server, asked)).id)
+
+
+def read_evaluation(server: Server, evaluation: str) -> KeptEvaluation:
+    """What an evaluation of the server found.
+
+    Raises:
+        Conflict: it has not succeeded.
+    """
+    found = server.view(EvaluationDetail, "GET", f"/evaluations/{quote(evaluation, safe='')}")
+    if found.results is None:
+        raise Conflict(f"{evaluation} is {found.job.status}", hint="there are no figures")
+    return KeptEvaluation(evaluation, f"{server.address}/evaluations", found.results)
+
+
+def list_evaluations(server: Server) -> list[PastEvaluation]:
+    """Evaluations of the server, newest first, also those that came to nothing."""
+    scores: dict[str, dict[str, Mapping[str, float]]] = {}
+    for row in server.numbered(EvaluationRow, "/evaluations"):
+        scores.setdefault(row.evaluation, {})[row.label] = row.scores
+    return [
+        PastEvaluation(job.id, job.status, scores.get(job.id, {}), job.created_at)
+        for job in server.list(JobView, "/jobs", kind="evaluate")
+    ]

@@ -60,13 +60,15 @@ class Server:
         self,
         kind: type[View],
         path: str,
+        /,
         *,
         last_id: Callable[[Any], str] = lambda entry: entry.get("id") or entry["name"],
+        **wanted: Any,
     ) -> Iterator[View]:
         """All entries of a list, page by page; the last one's id, or name, asks for the next."""
         after: dict[str, Any] = {}
         while True:
-            page = self.call("GET", path, params={"limit": _PAGE, **after})
+            page = self.call("GET", path, params={"limit": _PAGE, **wanted, **after})
             yield from (rebuilt(kind, entry) for entry in page["data"])
             if not page["has_more"]:
                 return

@@ -3,7 +3,7 @@
 from tunesmith.service.comparisons import ComparisonView
 from tunesmith.service.dataset_pages import DatasetSummary
 from tunesmith.service.datasets import DatasetView
-from tunesmith.service.local_comparisons import PastComparison
+from tunesmith.service.local_results import PastComparison
 from tunesmith.service.run_pages import RunSummary
 from tunesmith.service.run_views import RunView
 

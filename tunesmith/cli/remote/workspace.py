@@ -48,18 +48,20 @@ from tunesmith.service.job_requests import (
     TrainRequest,
 )
 from tunesmith.service.job_views import JobView
-from tunesmith.service.local_comparisons import (
-    CompareWish,
-    EvaluateWish,
+from tunesmith.service.local_comparisons import CompareWish, EvaluateWish
+from tunesmith.service.local_results import (
     KeptComparison,
     KeptEvaluation,
     PastComparison,
+    PastEvaluation,
+    ResultKind,
 )
 from tunesmith.service.model_pages import RegisteredModel
 from tunesmith.service.models import InspectionView, ModelView
 from tunesmith.service.registry import short_id
 from tunesmith.service.run_pages import RunDetail, RunSummary
 from tunesmith.service.run_views import RunDetails, RunView
+from tunesmith.service.transcripts import ChatToKeep, TranscriptDetail, TranscriptView
 from tunesmith.training.config import TrainConfig
 
 _QUIET_SECONDS = 2.0  # a log that says nothing for so long has said all there is by now
@@ -167,8 +169,7 @@ class RemoteWorkspace:
         """Write a version as JSON Lines here; how many examples."""
         path = f"/datasets/{quote(dataset)}/export"
         self.server.download(path, into, overwrite=overwrite, format=format)
-        with into.open("rb") as file:
-            return sum(1 for _ in file)
+        return _num_lines(into)
 
     # --- models ------------------------------------------------------------------------------
 
@@ -181,7 +182,7 @@ class RemoteWorkspace:
         check_name(name)  # before a long upload
         asked = as_request(RegisterRequest, name=name, file=self._upload(archive), base=base)
         done = follow(self.server, self._submit(asked))
-        models = self.server.list(RegisteredModel, f"/models?name={quote(name)}")
+        models = self.server.list(RegisteredModel, "/models", name=name)
         return next(each for each in models if each.id.endswith(short_id(done.id)))
 
     # --- base models -------------------------------------------------------------------------
@@ -316,22 +317,60 @@ class RemoteWorkspace:
         """A comparison with all answers."""
         return measuring.read_comparison(self.server, comparison)
 
-    def export_comparison(self, comparison: str, into: Path, *, overwrite: bool) -> None:
-        """Write a comparison's page here."""
-        path = f"/comparisons/{quote(comparison, safe='')}/report"
-        self.server.download(path, into, overwrite=overwrite)
-
-    def delete_comparison(self, comparison: str) -> None:
-        """Delete a comparison with its votes."""
-        self.server.call("DELETE", f"/comparisons/{quote(comparison, safe='')}")
-
     def evaluate(self, wish: EvaluateWish) -> KeptEvaluation:
         """Figures of models of the server, as a job there."""
         return measuring.evaluate(self.server, wish)
 
+    def list_evaluations(self) -> list[PastEvaluation]:
+        """Evaluations, newest first."""
+        return measuring.list_evaluations(self.server)
+
+    def read_evaluation(self, evaluation: str) -> KeptEvaluation:
+        """What an evaluation found."""
+        return measuring.read_evaluation(self.server, evaluation)
+
+    def export_report(self, kind: ResultKind, result: str, into: Path, *, overwrite: bool) -> None:
+        """Write the page of a comparison or an evaluation here."""
+        path = f"/{kind}/{quote(result, safe='')}/report"
+        self.server.download(path, into, overwrite=overwrite)
+
+    def delete_result(self, kind: ResultKind, result: str) -> None:
+        """Delete a comparison with its votes, or an evaluation."""
+        self.server.call("DELETE", f"/{kind}/{quote(result, safe='')}")
+
     def open_chat(self, wish: ChatWish) -> RemoteChat:
         """Talk to a model that the server has deployed."""
         return RemoteChat(self.server, wish)
+
+    def keep_chat(self, chat: ChatToKeep) -> TranscriptView:
+        """Keep a chat; everybody in the tenant can read it."""
+        body = chat.model_dump(mode="json")
+        return self.server.view(TranscriptDetail, "POST", "/transcripts", json=body).transcript
+
+    def list_transcripts(self) -> list[TranscriptView]:
+        """Kept chats, newest first."""
+        return list(self.server.list(TranscriptView, "/transcripts"))
+
+    def read_transcript(self, transcript: str) -> TranscriptDetail:
+        """A kept chat."""
+        path = f"/transcripts/{quote(transcript, safe='')}"
+        return self.server.view(TranscriptDetail, "GET", path)
+
+    def delete_transcript(self, transcript: str) -> None:
+        """Delete a kept chat."""
+        self.server.call("DELETE", f"/transcripts/{quote(transcript, safe='')}")
+
+    def export_transcripts(self, transcripts: list[str], into: Path, *, overwrite: bool) -> int:
+        """Write kept chats, or all, as JSON Lines here; how many."""
+        path = "/transcripts/export"
+        self.server.download(path, into, overwrite=overwrite, transcript=transcripts)
+        return _num_lines(into)
+
+    def train_on_transcripts(self, transcripts: list[str], *, name: str) -> DatasetView:
+        """Import kept chats, or all, as a dataset of the server."""
+        body = {"name": name, "transcripts": transcripts}
+        follow(self.server, self.server.view(JobView, "POST", "/transcripts/dataset", json=body))
+        return self._dataset(name, existed=False)
 
     # --- what only a server has --------------------------------------------------------------
 
@@ -379,3 +418,8 @@ class RemoteWorkspace:
 
     def _submit(self, request: JobRequest, options: JobOptions | None = None) -> JobView:
         return submit(self.server, request, options)
+
+
+def _num_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)

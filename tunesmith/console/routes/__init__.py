@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from tunesmith.console.routes import (
     assets,
+    audit,
     chat,
     comparisons,
     datasets,
@@ -36,6 +37,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     settings.router,
     operator.router,
+    audit.router,
     requests.router,
     deployments.router,
     library.router,

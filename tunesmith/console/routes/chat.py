@@ -12,8 +12,9 @@ from tunesmith.console.pages import go, notice, page_router, render, text_in
 from tunesmith.errors import NotFound
 from tunesmith.service import deployments, library, transcripts
 from tunesmith.service.access import Actor
-from tunesmith.service.library import Character, Edition, PromptTemplate
+from tunesmith.service.library import Edition
 from tunesmith.service.services import Services
+from tunesmith.service.shelves import CHARACTERS, PROMPTS
 from tunesmith.service.transcripts import TranscriptDetail
 
 router = page_router()
@@ -43,8 +44,8 @@ def chat(
         "panes": panes,
         "isNew": bool(model or transcript),
     }
-    characters = library.list_editions(services, library.CHARACTERS, actor.tenant_id)
-    prompts = library.list_editions(services, library.PROMPTS, actor.tenant_id)
+    characters = library.list_editions(services, CHARACTERS, actor.tenant_id)
+    prompts = library.list_editions(services, PROMPTS, actor.tenant_id)
     return render(
         request,
         "chat.html",
@@ -91,7 +92,7 @@ def _told(kept: TranscriptDetail) -> Mapping[str, Any]:
     return {"model": kept.transcript.model, "turns": turns}
 
 
-def _edition(edition: Edition[Character] | Edition[PromptTemplate]) -> Mapping[str, Any]:
+def _edition(edition: Edition[Any]) -> Mapping[str, Any]:
     named = {"id": edition.id, "name": edition.name, "version": edition.version}
     return named | edition.content.model_dump(mode="json")
 

@@ -19,6 +19,7 @@ from tunesmith.service.access import Actor
 from tunesmith.service.comparisons import ComparisonDetail
 from tunesmith.service.job_requests import CompareRequest
 from tunesmith.service.services import Services
+from tunesmith.service.shelves import CHARACTERS, PROMPTS
 from tunesmith.service.submitting import submit_job
 from tunesmith.service.votes import BlindExchange
 from tunesmith.store.tables import TERMINAL
@@ -127,8 +128,8 @@ def new_comparison_page(
         actor=actor,
         rows=model or [""] * _FIRST_ROWS,
         choices=list_choices(services, actor.tenant_id),
-        prompts=library.list_editions(services, library.PROMPTS, actor.tenant_id),
-        characters=library.list_editions(services, library.CHARACTERS, actor.tenant_id),
+        prompts=library.list_editions(services, PROMPTS, actor.tenant_id),
+        characters=library.list_editions(services, CHARACTERS, actor.tenant_id),
         datasets=[each.name for each in datasets],
         metrics=get_args(MetricName),
         chosen_metrics=DEFAULT_METRICS,

@@ -1,4 +1,4 @@
-"""Settings of the installation, for its operator: tenants, people, prices, workers, the log."""
+"""Settings of the installation, for its operator: tenants, people, prices, workers."""
 
 from typing import Annotated
 
@@ -7,8 +7,8 @@ from fastapi.responses import HTMLResponse
 
 from tunesmith.api.access import Operator, ServicesDep
 from tunesmith.console.pages import go, page_router, render
-from tunesmith.console.routes.settings import Before, Email, FirstPassword
-from tunesmith.service import audit, operating, tenants
+from tunesmith.console.routes.settings import Email, FirstPassword
+from tunesmith.service import operating, tenants
 
 router = page_router()
 
@@ -16,13 +16,9 @@ _ENTRIES_A_PAGE = 50
 
 After = Annotated[str | None, Query(max_length=200)]
 Name = Annotated[str, Form(min_length=1, max_length=200)]
-# Empty is the installation's default, or no limit.
-Quota = Annotated[str, Form(pattern=r"^\d{0,15}$")]
+# None, an empty field, is the installation's default, or no limit.
+Quota = Annotated[int | None, Form(ge=0, lt=10**9)]
 Price = Annotated[float, Form(ge=0, le=1e6)]
-
-
-def _limit(quota: str, *, unit: int = 1) -> int | None:
-    return int(quota) * unit if quota else None
 
 
 # --- tenants ---------------------------------------------------------------------------------
@@ -44,10 +40,10 @@ def add_tenant(
     services: ServicesDep,
     name: Name,
     owner: Email,
-    password: FirstPassword = "",
+    password: FirstPassword = None,
 ) -> Response:
     """Make a tenant and its first owner."""
-    tenants.add_tenant(services, name, owner=owner, password=password or None, quotas={})
+    tenants.add_tenant(services, name, owner=owner, password=password, quotas={})
     return go(request, "/settings/tenants")
 
 
@@ -58,15 +54,15 @@ def change_tenant(
     services: ServicesDep,
     tenant_id: str,
     name: Name,
-    max_running: Quota = "",
-    max_queued: Quota = "",
-    max_gigabytes: Quota = "",
+    max_running: Quota = None,
+    max_queued: Quota = None,
+    max_gigabytes: Quota = None,
 ) -> Response:
     """Rename a tenant and set its quotas."""
     quotas = {
-        "max_running": _limit(max_running),
-        "max_queued": _limit(max_queued),
-        "max_bytes": _limit(max_gigabytes, unit=10**9),
+        "max_running": max_running,
+        "max_queued": max_queued,
+        "max_bytes": None if max_gigabytes is None else max_gigabytes * 10**9,
     }
     tenants.change_tenant(services, tenant_id, name=name, quotas=quotas)
     return go(request, "/settings/tenants")
@@ -99,10 +95,10 @@ def add_admin(
     actor: Operator,
     services: ServicesDep,
     email: Email,
-    password: FirstPassword = "",
+    password: FirstPassword = None,
 ) -> Response:
     """Make somebody an operator."""
-    operating.add_admin(services, email=email, password=password or None)
+    operating.add_admin(services, email=email, password=password)
     return go(request, "/settings/people")
 
 
@@ -113,10 +109,10 @@ def change_person(
     services: ServicesDep,
     person_id: str,
     is_admin: Annotated[bool, Form()] = False,
-    password: FirstPassword = "",
+    password: FirstPassword = None,
 ) -> Response:
     """Make somebody an operator or not; with a password, give them that one."""
-    operating.change_person(services, person_id, is_admin=is_admin, password=password or None)
+    operating.change_person(services, person_id, is_admin=is_admin, password=password)
     return go(request, "/settings/people")
 
 
@@ -127,7 +123,7 @@ def lock_out(request: Request, actor: Operator, services: ServicesDep, person_id
     return go(request, "/settings/people")
 
 
-# --- pools, workers, the log -----------------------------------------------------------------
+# --- pools and workers -----------------------------------------------------------------------
 
 
 @router.get("/settings/prices")
@@ -170,27 +166,3 @@ def forget_worker(
     """Forget a worker that is gone."""
     operating.forget_worker(services, worker_id)
     return go(request, "/settings/prices")
-
-
-@router.get("/settings/log")
-def list_log(
-    request: Request, actor: Operator, services: ServicesDep, before: Before = None
-) -> HTMLResponse:
-    """Who changed what, in all tenants and beside them."""
-    lines, has_more = audit.list_calls(services, None, before=before, limit=_ENTRIES_A_PAGE)
-    return render(
-        request,
-        "settings/audit.html",
-        actor=actor,
-        lines=lines,
-        has_more=has_more,
-        verification="/settings/log/verification",
-    )
-
-
-@router.get("/settings/log/verification")
-def verify_log(request: Request, actor: Operator, services: ServicesDep) -> HTMLResponse:
-    """Whether the log is as it was written, as a part."""
-    return render(
-        request, "parts/audit_verification.html", actor=actor, found=audit.verify_log(services)
-    )

@@ -1,27 +1,25 @@
-"""Settings of a tenant: people, keys, machines, channels, usage, one's password, the log."""
+"""Settings of a tenant: people, keys, machines, channels, usage, one's password."""
 
 from typing import Annotated
 
-from fastapi import Form, Query, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import SecretStr
 
 from tunesmith.api.access import KeyHolder, Manager, Reader, ServicesDep
 from tunesmith.console.pages import go, notice, page_router, render, text_in
-from tunesmith.service import audit, channels, keys, operating, people, tenants, usage
+from tunesmith.service import channels, keys, operating, people, tenants, usage
 from tunesmith.service.access import Permission
 from tunesmith.store.tables import Role
 
 router = page_router()
 
-_LINES_A_PAGE = 50
 _DELIVERIES_SHOWN = 20
 
 Email = Annotated[str, Form(min_length=3, max_length=254)]
-# Empty where somebody is known here already.
-FirstPassword = Annotated[str, Form(max_length=1000)]
+# None, an empty field, where somebody is known here already.
+FirstPassword = Annotated[str | None, Form(max_length=1000)]
 Secret = Annotated[SecretStr, Form(min_length=1, max_length=1000)]
-Before = Annotated[int | None, Query(ge=1, le=2**53)]
 
 
 @router.get("/settings")
@@ -52,10 +50,10 @@ def add_member(
     services: ServicesDep,
     email: Email,
     role: Annotated[Role, Form()],
-    password: FirstPassword = "",
+    password: FirstPassword = None,
 ) -> Response:
     """Take somebody in."""
-    people.add_member(services, actor.tenant_id, email=email, role=role, password=password or None)
+    people.add_member(services, actor.tenant_id, email=email, role=role, password=password)
     return go(request, "/settings/members")
 
 
@@ -104,12 +102,10 @@ def add_key(
     services: ServicesDep,
     name: Annotated[str, Form(min_length=1, max_length=200)],
     permissions: Annotated[list[Permission], Form(max_length=20)],
-    days: Annotated[str, Form(pattern=r"^\d{0,4}$")] = "",
+    days: Annotated[int | None, Form(ge=1, le=3650)] = None,
 ) -> HTMLResponse:
     """Make a key; the part that comes back shows its secret, this once."""
-    made = keys.add_key(
-        services, actor, name=name, permissions=permissions, days=int(days) if days else None
-    )
+    made = keys.add_key(services, actor, name=name, permissions=permissions, days=days)
     return render(
         request,
         "parts/new_key.html",
@@ -148,7 +144,7 @@ def change_password(
     return notice(request, _("The password is changed."))
 
 
-# --- machines, usage, the log ----------------------------------------------------------------
+# --- machines and usage ----------------------------------------------------------------------
 
 
 @router.get("/settings/machines")
@@ -172,32 +168,6 @@ def list_usage(request: Request, actor: Reader, services: ServicesDep) -> HTMLRe
         actor=actor,
         months=usage.list_months(services, actor.tenant_id),
         tenant=tenants.get_tenant(services, actor.tenant_id),
-    )
-
-
-@router.get("/settings/audit")
-def list_audit(
-    request: Request, actor: Manager, services: ServicesDep, before: Before = None
-) -> HTMLResponse:
-    """Who changed what in the tenant."""
-    lines, has_more = audit.list_calls(
-        services, actor.tenant_id, before=before, limit=_LINES_A_PAGE
-    )
-    return render(
-        request,
-        "settings/audit.html",
-        actor=actor,
-        lines=lines,
-        has_more=has_more,
-        verification="/settings/audit/verification",
-    )
-
-
-@router.get("/settings/audit/verification")
-def verify_audit(request: Request, actor: Manager, services: ServicesDep) -> HTMLResponse:
-    """Whether the log is as it was written, as a part."""
-    return render(
-        request, "parts/audit_verification.html", actor=actor, found=audit.verify_log(services)
     )
 
 

@@ -22,7 +22,8 @@ _SILENT_MODULES = (
     *("api/app.py", "api/metrics.py", "api/openai", "api/openapi.py", "api/routes"),
     *("api/server.py", "console/routes/assets.py", "data/lineage.py", "data/quality.py"),
     *("evaluation/pages", "jobs/run.py", "jobs/serve.py", "service/config.py"),
-    *("service/local_comparisons.py", "service/notices.py", "service/outbox.py"),
+    *("service/local_comparisons.py", "service/local_results.py"),
+    *("service/local_transcripts.py", "service/notices.py", "service/outbox.py"),
     *("service/training_history.py", "serving/app.py", "store/migrations", "text/places.py"),
     *("text/sandbox.py", "training/trackers/sinks.py"),
 )

@@ -20,17 +20,11 @@ from tunesmith.service.job_requests import (
 )
 from tunesmith.service.kinds.inputs import must_be_pulled
 from tunesmith.service.kinds.kind import Finished, JobKind, Needs
-from tunesmith.service.library import (
-    CHARACTERS,
-    PROMPTS,
-    Content,
-    Shelf,
-    find_edition,
-    get_edition,
-)
+from tunesmith.service.library import find_edition, get_edition
 from tunesmith.service.models import find_base
 from tunesmith.service.registry import find_model
 from tunesmith.service.services import Services
+from tunesmith.service.shelves import CHARACTERS, PROMPTS, Content, Shelf
 from tunesmith.store.tables import Evaluation, Job
 from tunesmith.training.job import RESULT, PinnedDataset
 

@@ -1,0 +1,106 @@
+"""What is sent, with an example of each: parameters by their names, bodies by their schemas'.
+
+Written into the OpenAPI file, as is the glossary of what comes back.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tunesmith.api.glossary import GLOSSARY, RECIPE, RUN
+
+PARAMETERS: Mapping[str, tuple[str, Any]] = {
+    "alias": ("the alias", "prod"),
+    "character_id": ("the character's id", "character-0123456789abcdef01234567"),
+    "channel_id": ("the channel's id", "channel-0123456789abcdef01234567"),
+    "comparison_id": ("the comparison's id", "compare-0123456789abcdef01234567"),
+    "dataset": GLOSSARY["dataset"],
+    "deployment_id": GLOSSARY["deployment_id"],
+    "evaluation_id": ("the evaluation's id", "evaluate-0123456789abcdef01234567"),
+    "file_id": ("the file's id", "file-0123456789abcdef01234567"),
+    "idempotency-key": ("a word of your own: asked again with it, you get the same job", "7"),
+    "job_id": ("the job's id", RUN),
+    "key_id": ("the key's id", "key-0123456789abcdef01234567"),
+    "kind": ("only of these kinds", ["train"]),
+    "limit": ("entries a page", 20),
+    "metadata": ("only with this note", None),
+    "model": GLOSSARY["model"],
+    "model_id": GLOSSARY["model_id"],
+    "month": GLOSSARY["month"],
+    "name": ("only of this name", "support"),
+    "order": ("asc is oldest first, desc newest first", "desc"),
+    "person_id": GLOSSARY["person_id"],
+    "pool": GLOSSARY["pool"],
+    "prompt_id": ("the prompt's id", "prompt-0123456789abcdef01234567"),
+    "purpose": ("only of this purpose", "fine-tune"),
+    "request_id": ("the request's id", "request-0123456789abcdef01234567"),
+    "recipe_name": ("the name under which it is kept", "support"),
+    "run_id": ("the run's id", RUN),
+    "state": ("only in these states", ["ready"]),
+    "status": ("only in these states", ["running"]),
+    "tenant_id": ("the tenant's id", "tenant-0123456789abcdef01234567"),
+    "transcript_id": ("the transcript's id", "transcript-0123456789abcdef01234567"),
+    "worker_id": ("the worker's id", "worker-0123456789abcdef01234567"),
+}
+
+BODIES: Mapping[str, Any] = {
+    "AliasTarget": {"model": "support@1"},
+    "Body_openai_create_file": {"file": "the bytes", "purpose": "fine-tune"},
+    "Body_upload_file": {"file": "the bytes", "purpose": "fine-tune"},
+    "ChatRequest": {"model": "support", "messages": [{"role": "user", "content": "Is it open?"}]},
+    "CompletionRequest": {"model": "support", "prompt": "It is"},
+    "DeploymentRequest": {"model": "prod"},
+    "EmbeddingRequest": {"model": "all-minilm-l6-v2", "input": "Is it open?"},
+    "Draft": {"recipe": RECIPE},
+    "FineTuningRequest": {"model": "smollm2-135m", "training_file": "file-..."},
+    "ChannelChange": {"hears_all": True},
+    "ChatBallot": {"models": ["smollm2-135m", "smollm2-135m"], "choice": "B"},
+    "ChatToKeep": {
+        "title": "an order that was lost",
+        "model": "smollm2-135m",
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "hello"},
+        ],
+    },
+    "CharacterEdit": {"content": {"persona": "You are an admiral."}},
+    "CheckpointName": {"name": "support"},
+    "ChannelRequest": {"name": "ops", "url": "jsons://hooks.example.org/room"},
+    "KeptRecipe": {"name": "support", "recipe": RECIPE},
+    "KeyRequest": {"name": "notebook", "permissions": ["read"], "days": 90},
+    "LogChange": {"redacts_texts": True, "days": 14},
+    "Login": {"email": "ann@example.org", "password": "correct horse battery"},
+    "MemberChange": {"role": "member"},
+    "ModelChange": {"description": "answers of the support team"},
+    "NewAdmin": {"email": "eve@example.org", "password": "correct horse battery"},
+    "NewCharacter": {"name": "captain", "content": {"persona": "You are a captain."}},
+    "NewPrompt": {"name": "stepwise", "content": {"template": "{{prompt}} Think step by step."}},
+    "PromptEdit": {"content": {"template": "{{prompt}} Think aloud."}},
+    "TranscriptDataset": {"name": "kept-chats"},
+    "NewMember": {"email": "bob@example.org", "password": "correct horse battery"},
+    "NewTenant": {
+        "name": "globex",
+        "owner": "bob@example.org",
+        "password": "correct horse battery",
+        "quotas": {"max_running": 4},
+    },
+    "PasswordChange": {"old": "battery horse correct", "new": "correct horse battery"},
+    "PersonChange": {"password": "correct horse battery"},
+    "Place": {"priority": 5},
+    "Prices": {"price_per_core_hour": 0.05, "currency": "EUR"},
+    "Reading": {"mapping": {"prompt": "question"}},
+    "Setup": {
+        "secret": "ts-...",
+        "email": "ann@example.org",
+        "password": "correct horse battery",
+        "tenant": "acme",
+    },
+    "Split": {"percent": 10, "rest": "questions-train", "held_out": "questions-test"},
+    "Submission": {"job": {"kind": "train", "recipe": RECIPE}, "options": {"priority": 1}},
+    "Sweep": {
+        "job": {"kind": "train", "recipe": RECIPE},
+        "grid": {"training.learning_rate": [1e-4, 3e-4]},
+    },
+    "TenantChange": {"quotas": {"max_running": 8}},
+    "TenantName": {"name": "acme-labs"},
+    "VoteRequest": {"choice": "A"},
+}
