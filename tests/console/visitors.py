@@ -39,11 +39,16 @@ class Visit:
         self.page.goto(f"{self.served.address}{path}")
         return self.page
 
-    def log_in(self, *, email: str = OWNER, password: str = PASSWORD) -> None:
+    def log_in(
+        self, *, email: str = OWNER, password: str = PASSWORD, as_operator: bool = False
+    ) -> None:
         """Log in by the form, as people do."""
         self.open("/login")
         self.page.locator("#email").fill(email)
         self.page.locator("#password").fill(password)
+        if as_operator:
+            self.page.locator("summary").click()
+            self.page.locator("#operator").check()
         self.page.locator("button[type=submit]").click()
         expect(self.page.locator("aside")).to_be_visible()
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from tunesmith.artifacts import read_manifest
 from tunesmith.events import current_history, read_events
 from tunesmith.jobs.folder import EVENTS, JOB, is_locked
-from tunesmith.service.run_figures import SamplePoint, samples
+from tunesmith.service.run_figures import SamplePoint, samples, tokens_per_second
 from tunesmith.service.runs import ID_TIME, checkpoint_steps, read_job
 from tunesmith.store.home import Home
 from tunesmith.training.job import CHECKPOINTS, RESULT, TrainJob
@@ -114,13 +114,12 @@ def show_run(folder: Path) -> RunDetails:
     job = read_job(folder)
     history = current_history(read_events(folder / EVENTS))
     steps = [event for event in history if event["kind"] == "step"]
-    seconds = sum(step["seconds"] for step in steps)
     return RunDetails(
         view=_view(folder, job, history),
         losses=[step["loss"] for step in steps],
         validations=[event for event in history if event["kind"] == "evaluated"],
         samples=samples(history),
-        tokens_per_second=sum(step["num_tokens"] for step in steps) / seconds if seconds else 0.0,
+        tokens_per_second=tokens_per_second(history),
         checkpoints=sorted(checkpoint_steps(folder)),
         pinned=sorted(pinned_steps(folder / CHECKPOINTS)),
         lineage=dict(job.identity),

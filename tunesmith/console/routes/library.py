@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from tunesmith.api.access import ModelEditor, Reader, ServicesDep
 from tunesmith.console.choices import list_choices
+from tunesmith.console.lists import WantedPart
 from tunesmith.console.pages import go, page_router, render
 from tunesmith.schema import validate
 from tunesmith.service import library
@@ -27,9 +28,12 @@ _PROMPT_PAGES = "/chat/prompts"
 
 
 @router.get(_CHARACTER_PAGES)
-def characters_page(request: Request, actor: Reader, services: ServicesDep) -> HTMLResponse:
+def characters_page(
+    request: Request, actor: Reader, services: ServicesDep, wanted: WantedPart
+) -> HTMLResponse:
     """All characters."""
-    editions = library.list_editions(services, CHARACTERS, actor.tenant_id)
+    every = library.list_editions(services, CHARACTERS, actor.tenant_id)
+    editions = wanted.of(every, name=lambda each: each.name)
     return render(request, "characters.html", actor=actor, editions=editions)
 
 
@@ -143,9 +147,12 @@ def delete_character(
 
 
 @router.get(_PROMPT_PAGES)
-def prompts_page(request: Request, actor: Reader, services: ServicesDep) -> HTMLResponse:
+def prompts_page(
+    request: Request, actor: Reader, services: ServicesDep, wanted: WantedPart
+) -> HTMLResponse:
     """All prompts."""
-    editions = library.list_editions(services, PROMPTS, actor.tenant_id)
+    every = library.list_editions(services, PROMPTS, actor.tenant_id)
+    editions = wanted.of(every, name=lambda each: each.name)
     return render(request, "prompts.html", actor=actor, editions=editions)
 
 

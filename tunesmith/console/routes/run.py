@@ -15,7 +15,7 @@ from tunesmith.service import channels, jobs, promotion, run_pages, subscription
 from tunesmith.service.access import Actor
 from tunesmith.service.checkpoints import list_checkpoints, pin_checkpoint
 from tunesmith.service.job_requests import ExtendRequest
-from tunesmith.service.run_pages import RunDetail
+from tunesmith.service.run_pages import RunOutline
 from tunesmith.service.services import Services
 from tunesmith.service.submitting import submit_job
 from tunesmith.store.tables import TERMINAL
@@ -50,7 +50,7 @@ def _head_part(request: Request, services: Services, actor: Actor, run_id: str) 
 
 
 def _head(services: Services, actor: Actor, run_id: str) -> dict[str, Any]:
-    detail = run_pages.get_run(services, actor.tenant_id, run_id, points=2)
+    detail = run_pages.outline_run(services, actor.tenant_id, run_id)
     return {
         "detail": detail,
         "job": detail.run.job,
@@ -59,7 +59,7 @@ def _head(services: Services, actor: Actor, run_id: str) -> dict[str, Any]:
     }
 
 
-def _again(detail: RunDetail) -> str:
+def _again(detail: RunOutline) -> str:
     """The address of the form filled with this recipe and the changes that are suggested."""
     changes = [("set", f"{path}={value}") for path, value in detail.changes.items()]
     return "/train?" + urlencode([("run", detail.run.job.id), *changes])

@@ -73,7 +73,7 @@ def train_page(
     """The form: empty, for data, or filled with a run's recipe or a saved one, with changes."""
     values: dict[str, Any] = {}
     if run:
-        values = run_pages.get_run(services, actor.tenant_id, run, points=2).recipe
+        values = run_pages.outline_run(services, actor.tenant_id, run).recipe
         values = with_overrides(values, changes)
     elif recipe:
         values = saved_recipes.find_recipe(services, actor.tenant_id, recipe).recipe
