@@ -99,6 +99,11 @@ def test_a_run_from_plan_to_log(served: Served, tmp_path: Path) -> None:
     assert remote(served, "runs", "logs", "quick").code == 0
     assert quick["id"] in remote(served, "jobs", "list").out
     assert "core hours" in remote(served, "jobs", "show", "quick").out
+    renamed = remote(served, "runs", "rename", "quick", "quick-one")
+    assert renamed.code == 0, renamed.err
+    assert "run quick-one" in remote(served, "runs", "show", quick["id"]).out
+    refused = remote(served, "runs", "rename", "quick", "no/path")
+    assert (refused.code, "no/path" in refused.err) == (2, True)
     longer = remote(served, "runs", "extend", "quick", "--epochs", "1", "--name", "longer")
     assert longer.code == 0, longer.err
     assert "run longer finished" in longer.out

@@ -153,7 +153,11 @@ class LocalWorkspace:
 
     def show_run(self, run: str) -> RunDetails:
         """A run in full."""
-        return run_views.show_run(runs.find_run(self.home, run))
+        return run_views.show_run(self.home, run)
+
+    def rename_run(self, run: str, name: str) -> None:
+        """Call a run otherwise."""
+        runs.rename_run(self.home, run, name)
 
     def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:
         """Keep a checkpoint of a run whatever its recipe says, or no longer."""

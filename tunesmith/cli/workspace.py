@@ -161,6 +161,10 @@ class Workspace(Protocol):
         """A run in full."""
         ...
 
+    def rename_run(self, run: str, name: str) -> None:
+        """Call a run otherwise."""
+        ...
+
     def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:
         """Keep a checkpoint of a run whatever its recipe says, or no longer."""
         ...

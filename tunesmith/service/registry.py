@@ -36,6 +36,12 @@ def step_suffix(step: int) -> str:
     return f"-step-{step}"
 
 
+def name_of_model(job: Job) -> str:
+    """What the model of a job is called: as its recipe says, though the run be renamed since."""
+    recipe = job.spec.get("extended_recipe") or job.spec["request"].get("recipe")
+    return recipe["name"] if recipe else job.name
+
+
 def add_model(
     db: Session,
     job: Job,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from tunesmith.errors import Conflict, InUse, NotFound
 from tunesmith.events import current_history, read_events
 from tunesmith.jobs.folder import EVENTS, JOB
+from tunesmith.schema import check_name
 from tunesmith.service import runs
 from tunesmith.service.job_views import JobView, view_jobs
 from tunesmith.service.jobs import JobFilter, find_job, find_jobs
@@ -34,6 +35,7 @@ from tunesmith.service.run_figures import (
     validations,
 )
 from tunesmith.service.services import Services
+from tunesmith.store.names import point_name
 from tunesmith.store.tables import TERMINAL, Job, JobStatus, Model, NameRow
 from tunesmith.training.config import TrainConfig
 
@@ -245,7 +247,25 @@ def metrics_csv(services: Services, tenant_id: str, run_id: str) -> Iterator[str
     return csv_lines(_history(services, job))
 
 
-# --- deleting --------------------------------------------------------------------------------
+# --- renaming and deleting -------------------------------------------------------------------
+
+
+def rename_run(services: Services, tenant_id: str, run_id: str, name: str) -> RunSummary:
+    """Call a run otherwise; recipe, result and model stay as they are.
+
+    Its old name leads to it too, until another run has that.
+
+    Raises:
+        NotFound: the tenant has no such run.
+        NameInvalid: `name` breaks the rules.
+    """
+    check_name(name)
+    with services.database.transaction() as db:
+        job = find_run(db, tenant_id, run_id)
+        job.name = name
+        point_name(db, "run", name, run_id, tenant_id=tenant_id, now=services.clock())
+        view = view_jobs(services, db, [job])[0]
+    return _summary(services, job, view)
 
 
 def delete_run(services: Services, tenant_id: str, run_id: str) -> None:

@@ -39,6 +39,12 @@ class CheckpointName(Strict):
     name: Name | None = setting(None, "the model's name; the run's if left out")
 
 
+class RunChange(Strict):
+    """What to change of a run."""
+
+    name: Name = setting(..., "another name; recipe and result stay as they are")
+
+
 @router.get("")
 def list_runs(
     actor: Reader,
@@ -99,6 +105,12 @@ def get_run(
 ) -> RunDetail:
     """A run in full: recipe, pins, curve, validations, pace and time left."""
     return run_pages.get_run(services, actor.tenant_id, run_id, points=points)
+
+
+@router.patch("/{run_id}")
+def rename_run(run_id: str, body: RunChange, actor: Runner, services: ServicesDep) -> RunSummary:
+    """Call a run otherwise. Its old name leads to it too, until another run has that."""
+    return run_pages.rename_run(services, actor.tenant_id, run_id, body.name)
 
 
 @router.get("/{run_id}/checkpoints")

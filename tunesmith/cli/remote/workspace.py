@@ -279,6 +279,10 @@ class RemoteWorkspace:
             recipe=found.recipe,
         )
 
+    def rename_run(self, run: str, name: str) -> None:
+        """Call a run otherwise."""
+        self.server.call("PATCH", f"/runs/{self.find_run(run).id}", json={"name": name})
+
     def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:
         """Keep a checkpoint of a run whatever its recipe says, or no longer."""
         path = f"/runs/{self.find_run(run).id}/checkpoints/{step}/pin"

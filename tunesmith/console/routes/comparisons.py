@@ -124,9 +124,6 @@ def new_comparison_page(
     model: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006
 ) -> HTMLResponse:
     """The form for a comparison; `model` are those to begin with."""
-    datasets, _ = dataset_pages.list_datasets(
-        services, actor.tenant_id, after=None, limit=_MOST_DATASETS
-    )
     return render(
         request,
         "new_comparison.html",
@@ -135,7 +132,7 @@ def new_comparison_page(
         choices=list_choices(services, actor.tenant_id, also=model),
         prompts=library.list_editions(services, library.PROMPTS, actor.tenant_id),
         characters=library.list_editions(services, library.CHARACTERS, actor.tenant_id),
-        datasets=[each.name for each in datasets],
+        datasets=dataset_pages.newest_names(services, actor.tenant_id, most=_MOST_DATASETS),
         metrics=get_args(MetricName),
         chosen_metrics=DEFAULT_METRICS,
         answers=AnswerSettings(),

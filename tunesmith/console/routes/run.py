@@ -11,6 +11,7 @@ from tunesmith.api.access import ModelEditor, Reader, Runner, ServicesDep
 from tunesmith.api.routes.runs import StepNumber
 from tunesmith.console.pages import go, notice, page_router, render, text_in
 from tunesmith.console.words import word
+from tunesmith.schema import MAX_NAME_CHARACTERS
 from tunesmith.service import channels, jobs, promotion, run_pages, subscriptions
 from tunesmith.service.access import Actor
 from tunesmith.service.checkpoints import list_checkpoints, pin_checkpoint
@@ -114,6 +115,19 @@ def chat_with_checkpoint(
     model = promotion.find_registered(services, actor.tenant_id, run_id, step)
     model = model or promotion.register_checkpoint(services, actor, run_id, step)
     return go(request, f"/chat?model={quote(model.id)}")
+
+
+@router.post("/runs/{run_id}/name")
+def rename(
+    run_id: str,
+    request: Request,
+    actor: Runner,
+    services: ServicesDep,
+    name: Annotated[str, Form(max_length=MAX_NAME_CHARACTERS)],
+) -> Response:
+    """Call it otherwise."""
+    run_pages.rename_run(services, actor.tenant_id, run_id, name)
+    return go(request, f"/runs/{run_id}")
 
 
 @router.post("/runs/{run_id}/pause")

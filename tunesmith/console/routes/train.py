@@ -18,8 +18,8 @@ from tunesmith.service import (
     channels,
     dataset_pages,
     jobs,
-    model_pages,
     operating,
+    registry,
     run_pages,
     runs,
     saved_recipes,
@@ -205,16 +205,12 @@ def _fields(
     *,
     needed: Sequence[str] = (),
 ) -> dict[str, Any]:
-    known, _ = dataset_pages.list_datasets(
-        services, actor.tenant_id, after=None, limit=_MOST_CHOICES
-    )
-    models, _ = model_pages.list_models(
-        services, actor.tenant_id, name=None, after=None, limit=_MOST_CHOICES
-    )
+    tenant_id = actor.tenant_id
+    models = registry.list_offered(services, tenant_id, most=_MOST_CHOICES, also=[])
     return {
         "texts": texts,
         "datasets": list(datasets) or [""],
-        "known_datasets": list(dict.fromkeys(each.name for each in known)),
+        "known_datasets": dataset_pages.newest_names(services, tenant_id, most=_MOST_CHOICES),
         "bases": WRITERS,
         "models": list(dict.fromkeys(each.name for each in models)),
         "methods": list_methods(),
