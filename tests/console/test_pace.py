@@ -16,7 +16,7 @@ from tests.console.filling_many import fill_with_many
 from tests.console.visitors import visiting
 from tunesmith.console.routes import ROUTERS
 from tunesmith.service.access import Permission
-from tunesmith.service.run_differences import MOST_COMPARED
+from tunesmith.service.grids import MOST_COMPARED
 
 pytestmark = pytest.mark.timeout(600)
 

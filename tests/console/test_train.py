@@ -136,7 +136,7 @@ def test_values_to_try_are_a_run_each(form: Page, served: Served) -> None:
     form.locator("[id='method.rank']").fill("2|4")
     expect(form.locator("#preview")).to_contain_text("4 runs, tried-1 to tried-4; of each:")
     form.locator("#as-text summary").click()
-    expect(form.locator("#command")).to_contain_text("--set name=tried-4")
+    expect(form.locator("#command")).to_contain_text("--try 'method.rank=2 | 4'")
     form.locator("#pool").evaluate("pool => pool.innerHTML = '<option>far-away</option>'")
     form.get_by_role("button", name="Start 4 runs").click()
     form.wait_for_url("**/runs?text=tried-")

@@ -7,7 +7,7 @@ what it got and need not know.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tunesmith.cli.loading import loading
 from tunesmith.cli.remote.credentials import chosen_server, find_credentials
@@ -54,6 +54,7 @@ class TrainWish:
         as_json: print it as JSON.
         folds: cross-validate with so many runs.
         notify: channels of the server that hear of the run.
+        grid: values by path, of which every combination is tried.
     """
 
     start_from: str | None
@@ -62,6 +63,7 @@ class TrainWish:
     as_json: bool
     folds: int | None
     notify: list[str]
+    grid: dict[str, list[Any]]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from tunesmith.schema import by_dotted_path
 from tunesmith.service.run_pages import RunOutline, outline_run
 from tunesmith.service.services import Services
 
-MOST_COMPARED = 8  # whose curves can be told apart
-
 _ABSENT = None
 
 

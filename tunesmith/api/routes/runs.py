@@ -14,6 +14,7 @@ from tunesmith.api.streaming import EVENT_STREAM, stream
 from tunesmith.schema import Name, Strict, setting
 from tunesmith.service import checkpoints, jobs, promotion, run_differences, run_pages
 from tunesmith.service.checkpoints import CheckpointView
+from tunesmith.service.grids import MOST_COMPARED
 from tunesmith.service.model_pages import RegisteredModel
 from tunesmith.service.run_differences import RunDifference
 from tunesmith.service.run_pages import RunDetail, RunSummary
@@ -88,9 +89,7 @@ def count_runs(actor: Reader, services: ServicesDep) -> dict[JobStatus, int]:
 def get_run_differences(
     actor: Reader,
     services: ServicesDep,
-    run: Annotated[
-        list[str], Query(description="ids of runs", max_length=run_differences.MOST_COMPARED)
-    ] = [],  # noqa: B006
+    run: Annotated[list[str], Query(description="ids of runs", max_length=MOST_COMPARED)] = [],  # noqa: B006
 ) -> list[RunDifference]:
     """In which settings and results runs differ."""
     return run_differences.find_differences(services, actor.tenant_id, run)

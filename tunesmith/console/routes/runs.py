@@ -10,6 +10,7 @@ from tunesmith.api.access import Reader, Runner, ServicesDep
 from tunesmith.console.pages import page_router, render
 from tunesmith.service import job_views, jobs, run_differences, run_pages
 from tunesmith.service.access import Actor
+from tunesmith.service.grids import MOST_COMPARED
 from tunesmith.service.jobs import JobFilter
 from tunesmith.service.recipe_fields import METHODS
 from tunesmith.service.services import Services
@@ -94,7 +95,7 @@ def _list(services: Services, actor: Actor, filters: dict[str, str]) -> dict[str
         "here": urlencode(query),
         "next": urlencode(following) if following else "",
         "narrowed": any(query.keys() - {"after"}),
-        "most_compared": run_differences.MOST_COMPARED,
+        "most_compared": MOST_COMPARED,
     }
 
 
@@ -129,7 +130,7 @@ def compare(
     request: Request,
     actor: Reader,
     services: ServicesDep,
-    run: Annotated[list[str], Query(max_length=run_differences.MOST_COMPARED)] = [],  # noqa: B006
+    run: Annotated[list[str], Query(max_length=MOST_COMPARED)] = [],  # noqa: B006
 ) -> HTMLResponse:
     """The curves of several runs over each other, and in what they differ."""
     return render(

@@ -26,11 +26,12 @@ from tunesmith.service import (
 )
 from tunesmith.service.access import Actor
 from tunesmith.service.drafts import DraftView
+from tunesmith.service.grids import spread
 from tunesmith.service.job_requests import JobOptions, PreflightRequest, Resources, TrainRequest
 from tunesmith.service.recipe_fields import list_methods
 from tunesmith.service.services import Services
 from tunesmith.service.submitting import submit_job
-from tunesmith.service.sweeps import spread, submit_sweep
+from tunesmith.service.sweeps import submit_sweep
 from tunesmith.store.tables import TERMINAL
 from tunesmith.training.presets import PRESETS
 from tunesmith.training.saving import NEEDS, saving_settings
@@ -194,7 +195,7 @@ def _preview(request: Request, actor: Actor, posted: Posted) -> dict[str, Any]:
     """What templates show beside the form."""
     services, _ = services_of(request), text_in(request)
     seen = look_at(services, actor.tenant_id, posted, _)
-    return {"draft": seen.draft, "runs": seen.runs, "yaml": seen.yaml, "command": seen.commands}
+    return {"draft": seen.draft, "runs": seen.runs, "yaml": seen.yaml, "command": seen.command}
 
 
 def _fields(
