@@ -238,7 +238,7 @@ def test_what_is_tried_is_a_run_each(sums: Run, tiny_model: Path) -> None:
     runs = json.loads(sums("runs", "list", "--json"))
     assert {run["name"] for run in runs} >= {"tiny-1", "tiny-2"}
     for tried, said in (("seed", "expected key=value"), ("seed=1|2|3|4|5|6|7|8|9", "too many")):
-        assert said in sums("train", recipe, "--try", tried, code=2)
+        assert said in sums("train", recipe, "--try", tried, exit_code=2)
 
 
 def test_folds_train_and_summarize_and_pin_their_data(sums: Run, tiny_model: Path) -> None:

@@ -55,6 +55,12 @@ def test_a_run_is_started_and_watched_to_its_end(
         expect(page.locator("#checkpoints tbody tr").first).to_contain_text("30")
 
 
+def test_the_model_says_whether_it_fits_into_memory(owner: Visit) -> None:
+    page = owner.open("/train")
+    expect(page.locator("#memory-fit")).to_contain_text("fits into memory")
+    expect(page.locator("#model option:checked")).to_contain_text("fits into memory")
+
+
 def test_a_preset_fills_the_form_and_every_change_is_counted(form: Page) -> None:
     form.locator("#preset").select_option("nl2json")
     for path, value in PRESETS["nl2json"].settings.items():

@@ -71,6 +71,15 @@ def _figures(load: MachineLoad, _: Callable[[str], str]) -> Sequence[tuple[str, 
         ("server", _("Memory"), f"{num_bytes(load.used_memory)}", memory),
         ("database", _("Free disk"), left, disk),
         ("users", _("Workers"), f"{load.num_workers}", min(load.num_workers, 1)),
+        *(
+            (
+                "device-desktop-analytics",
+                gpu.name,
+                f"{gpu.busy:.0%} · {num_bytes(gpu.used_memory)} / {num_bytes(gpu.total_memory)}",
+                gpu.busy,
+            )
+            for gpu in load.gpus
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from tunesmith.api.access import Runner, ServicesDep, services_of
 from tunesmith.console import recipe_form
 from tunesmith.console.pages import go, notice, page_router, render, text_in
 from tunesmith.console.train_preview import Posted, look_at
+from tunesmith.errors import RecipeInvalid
 from tunesmith.modeling.catalog import WRITERS
 from tunesmith.schema import MAX_NAME_CHARACTERS, with_overrides
 from tunesmith.service import (
@@ -28,6 +29,7 @@ from tunesmith.service.access import Actor
 from tunesmith.service.drafts import DraftView
 from tunesmith.service.grids import spread
 from tunesmith.service.job_requests import JobOptions, PreflightRequest, Resources, TrainRequest
+from tunesmith.service.memory_fit import MemoryFit, judge_fit
 from tunesmith.service.recipe_fields import list_methods
 from tunesmith.service.services import Services
 from tunesmith.service.submitting import submit_job
@@ -191,6 +193,22 @@ def forget(recipe_name: str, request: Request, actor: Runner, services: Services
     return go(request, "/train")
 
 
+def _fits(
+    services: Services, actor: Actor, texts: Mapping[str, str], datasets: Sequence[str]
+) -> Mapping[str, MemoryFit]:
+    """How base models would fit into a worker's memory, trained as the form says."""
+    try:
+        values = recipe_form.values_of(texts, datasets)
+        recipes = [
+            runs.recipe_of({"data": {"train": "any"}, **values, "name": "any", "model": name})
+            for name in WRITERS
+        ]
+    except RecipeInvalid:
+        return {}
+    judged = {each.model: judge_fit(services, actor.tenant_id, each) for each in recipes}
+    return {name: fit for name, fit in judged.items() if fit is not None}
+
+
 def _preview(request: Request, actor: Actor, posted: Posted) -> dict[str, Any]:
     """What templates show beside the form."""
     services, _ = services_of(request), text_in(request)
@@ -213,6 +231,7 @@ def _fields(
         "datasets": list(datasets) or [""],
         "known_datasets": dataset_pages.newest_names(services, tenant_id, most=_MOST_CHOICES),
         "bases": WRITERS,
+        "fits": _fits(services, actor, texts, datasets),
         "models": list(dict.fromkeys(each.name for each in models)),
         "methods": list_methods(),
         "pools": operating.list_pools(services),
