@@ -112,6 +112,7 @@ PAGES: Mapping[str, Shot] = {
     "runs-compared": Shot("/runs/compare?run={run}&run={other_run}"),
     "run": Shot("/runs/{run}"),
     "run-answers": Shot("/runs/{watched_run}", show="#samples"),
+    "run-renamed": Shot("/runs/{run}", press=("#head [aria-controls=rename]", "#rename.show")),
     "run-failed": Shot("/runs/{failed_run}"),
     "models": Shot("/models"),
     "model": Shot("/models/{model}"),

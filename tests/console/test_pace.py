@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext
 
 from tests.api.serving import BASE, Served, serving
 from tests.console.filling_many import fill_with_many
-from tests.console.visitors import visiting
+from tests.console.visitors import measure, visiting
 from tunesmith.console.routes import ROUTERS
 from tunesmith.service.access import Permission
 from tunesmith.service.grids import MOST_COMPARED
@@ -100,16 +100,13 @@ def test_every_page_is_quick_when_there_is_much(browser: Browser, crowded: Serve
 def _look_at(context: BrowserContext, served: Served, address: str) -> Cost:
     """Open a page in a tab of its own, until its scripts rest."""
     page = context.new_page()
-    tools = context.new_cdp_session(page)
-    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    metrics = measure(page)
     begun = served.cpu_seconds("server")
     answer = page.goto(f"{served.address}{address}")
     assert answer is not None
     page.evaluate(_SETTLED)
     took = served.cpu_seconds("server") - begun
-    found = {
-        each["name"]: each["value"] for each in tools.send("Performance.getMetrics")["metrics"]
-    }
+    found = metrics()
     wall = page.evaluate(_WALL)
     page.close()
     return Cost(answer.status, took, found["TaskDuration"], int(found["Nodes"]), wall)

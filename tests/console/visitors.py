@@ -1,6 +1,6 @@
 """People in front of a browser. Whatever their pages complain about fails the test."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,6 +24,21 @@ def arrive(page: Page, sight: Locator) -> None:
 def settle(page: Page) -> None:
     """Wait until htmx has put in what it asked for: what it replaces forgets what is done to it."""
     expect(page.locator(".htmx-request")).to_have_count(0)
+
+
+def measure(page: Page) -> Callable[[], Mapping[str, float]]:
+    """What the page's own thread has done since now, whenever it is asked; see CDP's Performance.
+
+    It counts time of the processor, however busy the machine is, and only while the session lasts.
+    """
+    tools = page.context.new_cdp_session(page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def metrics() -> Mapping[str, float]:
+        found = tools.send("Performance.getMetrics")["metrics"]
+        return {each["name"]: each["value"] for each in found}
+
+    return metrics
 
 
 @dataclass
