@@ -109,6 +109,15 @@ def test_a_run_from_plan_to_log(served: Served, tmp_path: Path) -> None:
     assert "run longer finished" in longer.out
 
 
+def test_what_is_tried_is_a_run_each(served: Served, tmp_path: Path) -> None:
+    path = recipe(tmp_path, "tried", epochs=1)
+    queued = remote(served, "train", path, "--try", "training.learning_rate=1e-4 | 3e-4")
+    assert queued.code == 0, queued.err
+    for number in (1, 2):
+        assert f"run tried-{number} (ftjob-" in queued.out
+        assert remote(served, "runs", "follow", f"tried-{number}").code == 0
+
+
 def test_an_alias_is_set_moved_and_removed(served: Served) -> None:
     with served.services.database.transaction() as db:
         tenant = db.scalars(select(Tenant).where(Tenant.name == TENANT)).one()

@@ -300,6 +300,7 @@ class RemoteWorkspace:
 
     def rename_run(self, run: str, name: str) -> None:
         """Call a run otherwise."""
+        check_name(name)
         self.server.call("PATCH", f"/runs/{self.find_run(run).id}", json={"name": name})
 
     def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:
