@@ -31,6 +31,7 @@ from tunesmith.service.grids import spread
 from tunesmith.service.job_requests import JobOptions, PreflightRequest, Resources, TrainRequest
 from tunesmith.service.memory_fit import MemoryFit, judge_fit
 from tunesmith.service.recipe_fields import list_methods
+from tunesmith.service.saved_recipes import SavedRecipe
 from tunesmith.service.services import Services
 from tunesmith.service.submitting import submit_job
 from tunesmith.service.sweeps import submit_sweep
@@ -40,6 +41,7 @@ from tunesmith.training.saving import NEEDS, saving_settings
 
 router = page_router()
 
+_MOST_RECIPES = 30
 _MOST_CHOICES = 200  # datasets or models that are offered; others are written by name
 
 
@@ -91,10 +93,16 @@ def train_page(
         key=secrets.token_hex(16),
         presets=PRESETS,
         chosen_preset=preset,
-        recipes=saved_recipes.list_recipes(services, actor.tenant_id),
+        recipes=_latest_recipes(services, actor),
         **_fields(services, actor, texts, datasets),
         **_preview(request, actor, Posted.of(texts, datasets, start_from=start_from)),
     )
+
+
+def _latest_recipes(services: Services, actor: Actor) -> list[SavedRecipe]:
+    """Those that were saved last, to load."""
+    saved = saved_recipes.list_recipes(services, actor.tenant_id)
+    return sorted(saved, key=lambda each: each.saved_at, reverse=True)[:_MOST_RECIPES]
 
 
 def _texts_for(data: str) -> tuple[dict[str, str], list[str]]:
