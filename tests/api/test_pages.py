@@ -98,6 +98,23 @@ def test_a_dataset_that_a_waiting_job_pins_is_kept(world: World) -> None:
 # --- runs ------------------------------------------------------------------------------------
 
 
+def test_a_run_is_renamed_and_its_model_keeps_its_name(world: World) -> None:
+    run_id = world.run()
+    before = get(world, f"runs/{run_id}")
+    old = before["run"]["job"]["name"]
+    change = {"json": {"name": "called-otherwise"}}
+    refused = world.call("viewer", "PATCH", f"/api/v1/runs/{run_id}", **change)
+    assert refused.status_code == 403
+    renamed = world.call("member", "PATCH", f"/api/v1/runs/{run_id}", **change).json()
+    assert renamed["job"]["name"] == "called-otherwise"
+    after = get(world, f"runs/{run_id}")
+    assert (after["recipe"], after["model_ids"]) == (before["recipe"], before["model_ids"])
+    home = world.services.home(world.tenant_id)
+    assert [home.find("run", name).id for name in (old, "called-otherwise")] == [run_id, run_id]
+    bad = world.call("member", "PATCH", f"/api/v1/runs/{run_id}", json={"name": "../x"})
+    assert bad.status_code == 422
+
+
 def test_a_run_shows_its_curve_and_its_recipe_can_be_run_again(world: World) -> None:
     run_id = world.run()
     detail = get(world, f"runs/{run_id}")

@@ -231,6 +231,16 @@ def test_damage_stops_until_it_is_allowed(sums: Run, tiny_model: Path) -> None:
     assert "are cut at data.max_length = 45" in sums("train", recipe, "--plan", "--allow", 75)
 
 
+def test_what_is_tried_is_a_run_each(sums: Run, tiny_model: Path) -> None:
+    recipe = write_recipe(tiny_model)
+    text = sums("train", recipe, "--try", "training.learning_rate=1e-4 | 3e-4")
+    assert "loss of each run" in text
+    runs = json.loads(sums("runs", "list", "--json"))
+    assert {run["name"] for run in runs} >= {"tiny-1", "tiny-2"}
+    for tried, said in (("seed", "expected key=value"), ("seed=1|2|3|4|5|6|7|8|9", "too many")):
+        assert said in sums("train", recipe, "--try", tried, exit_code=2)
+
+
 def test_folds_train_and_summarize_and_pin_their_data(sums: Run, tiny_model: Path) -> None:
     text = sums("train", write_recipe(tiny_model), "--folds", 2)
     assert "mean ± sd" in text

@@ -99,9 +99,23 @@ def test_a_run_from_plan_to_log(served: Served, tmp_path: Path) -> None:
     assert remote(served, "runs", "logs", "quick").code == 0
     assert quick["id"] in remote(served, "jobs", "list").out
     assert "core hours" in remote(served, "jobs", "show", "quick").out
+    renamed = remote(served, "runs", "rename", "quick", "quick-one")
+    assert renamed.code == 0, renamed.err
+    assert "run quick-one" in remote(served, "runs", "show", quick["id"]).out
+    refused = remote(served, "runs", "rename", "quick", "no/path")
+    assert (refused.code, "no/path" in refused.err) == (2, True)
     longer = remote(served, "runs", "extend", "quick", "--epochs", "1", "--name", "longer")
     assert longer.code == 0, longer.err
     assert "run longer finished" in longer.out
+
+
+def test_what_is_tried_is_a_run_each(served: Served, tmp_path: Path) -> None:
+    path = recipe(tmp_path, "tried", epochs=1)
+    queued = remote(served, "train", path, "--try", "training.learning_rate=1e-4 | 3e-4")
+    assert queued.code == 0, queued.err
+    for number in (1, 2):
+        assert f"run tried-{number} (ftjob-" in queued.out
+        assert remote(served, "runs", "follow", f"tried-{number}").code == 0
 
 
 def test_an_alias_is_set_moved_and_removed(served: Served) -> None:

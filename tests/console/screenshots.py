@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.api.serving import BASE, OWNER, PASSWORD, Served, serving
+from tests.api.serving import BASE, Served, serving
 from tests.console.answering import CLERK, POET, answering
 from tests.console.conftest import CHROMIUM
 from tests.console.filling import fill
@@ -112,6 +112,7 @@ PAGES: Mapping[str, Shot] = {
     "runs-compared": Shot("/runs/compare?run={run}&run={other_run}"),
     "run": Shot("/runs/{run}"),
     "run-answers": Shot("/runs/{watched_run}", show="#samples"),
+    "run-renamed": Shot("/runs/{run}", press=("#head [aria-controls=rename]", "#rename.show")),
     "run-failed": Shot("/runs/{failed_run}"),
     "models": Shot("/models"),
     "model": Shot("/models/{model}"),
@@ -192,21 +193,11 @@ def take_all(
                 take(visit, PAGES[name], made, folder / f"{name}-{look.name}.png", whole=whole)
 
 
-def _log_in_as_operator(visit: Visit) -> None:
-    page = visit.open("/login")
-    page.locator("#email").fill(OWNER)
-    page.locator("#password").fill(PASSWORD)
-    page.locator("summary").click()
-    page.locator("#operator").check()
-    page.locator("button[type=submit]").click()
-    page.locator("aside").wait_for()
-
-
 _LOGINS: Mapping[Who, Callable[[Visit], None]] = {
     "nobody": lambda visit: None,
     "owner": Visit.log_in,
     "newcomer": lambda visit: visit.log_in(email=_NEWCOMER),
-    "operator": _log_in_as_operator,
+    "operator": lambda visit: visit.log_in(as_operator=True),
 }
 
 

@@ -55,6 +55,12 @@ def test_a_run_is_started_and_watched_to_its_end(
         expect(page.locator("#checkpoints tbody tr").first).to_contain_text("30")
 
 
+def test_the_model_says_whether_it_fits_into_memory(owner: Visit) -> None:
+    page = owner.open("/train")
+    expect(page.locator("#memory-fit")).to_contain_text("fits into memory")
+    expect(page.locator("#model option:checked")).to_contain_text("fits into memory")
+
+
 def test_a_preset_fills_the_form_and_every_change_is_counted(form: Page) -> None:
     form.locator("#preset").select_option("nl2json")
     for path, value in PRESETS["nl2json"].settings.items():
@@ -136,7 +142,7 @@ def test_values_to_try_are_a_run_each(form: Page, served: Served) -> None:
     form.locator("[id='method.rank']").fill("2|4")
     expect(form.locator("#preview")).to_contain_text("4 runs, tried-1 to tried-4; of each:")
     form.locator("#as-text summary").click()
-    expect(form.locator("#command")).to_contain_text("--set name=tried-4")
+    expect(form.locator("#command")).to_contain_text("--try 'method.rank=2 | 4'")
     form.locator("#pool").evaluate("pool => pool.innerHTML = '<option>far-away</option>'")
     form.get_by_role("button", name="Start 4 runs").click()
     form.wait_for_url("**/runs?text=tried-")

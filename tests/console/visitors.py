@@ -1,6 +1,6 @@
 """People in front of a browser. Whatever their pages complain about fails the test."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -26,6 +26,21 @@ def settle(page: Page) -> None:
     expect(page.locator(".htmx-request")).to_have_count(0)
 
 
+def measure(page: Page) -> Callable[[], Mapping[str, float]]:
+    """What the page's own thread has done since now, whenever it is asked; see CDP's Performance.
+
+    It counts time of the processor, however busy the machine is, and only while the session lasts.
+    """
+    tools = page.context.new_cdp_session(page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def metrics() -> Mapping[str, float]:
+        found = tools.send("Performance.getMetrics")["metrics"]
+        return {each["name"]: each["value"] for each in found}
+
+    return metrics
+
+
 @dataclass
 class Visit:
     """A browser of its own, with its page. `complaints` is what the page's console said."""
@@ -39,11 +54,16 @@ class Visit:
         self.page.goto(f"{self.served.address}{path}")
         return self.page
 
-    def log_in(self, *, email: str = OWNER, password: str = PASSWORD) -> None:
+    def log_in(
+        self, *, email: str = OWNER, password: str = PASSWORD, as_operator: bool = False
+    ) -> None:
         """Log in by the form, as people do."""
         self.open("/login")
         self.page.locator("#email").fill(email)
         self.page.locator("#password").fill(password)
+        if as_operator:
+            self.page.locator("summary").click()
+            self.page.locator("#operator").check()
         self.page.locator("button[type=submit]").click()
         expect(self.page.locator("aside")).to_be_visible()
 

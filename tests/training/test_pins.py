@@ -38,7 +38,7 @@ def test_what_is_pinned_outlives_its_turn(tmp_path: Path) -> None:
     assert "there are: 2" in said
     small.run_to_end(folder)
     assert _steps(checkpoints) == [2, 15], "the newest is the best as well"
-    details = run_views.show_run(folder)
+    details = run_views.show_run(home, folder.name)
     assert (details.checkpoints, details.pinned) == ([2, 15], [2])
     assert "2 (pinned), 15" in tunesmith("runs", "show", "tiny-run", home=home.folder).out
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from tunesmith.artifacts import replacing
 from tunesmith.cli import show
 from tunesmith.cli.progress import job_progress
-from tunesmith.cli.training import cross_validate, go_on, preflight, take_up
+from tunesmith.cli.training import cross_validate, go_on, preflight, print_sweep, take_up
 from tunesmith.cli.workspace import ChatWish, ImportWish, TrainWish
 from tunesmith.data.preview import ExampleView
 from tunesmith.errors import RecipeInvalid
@@ -20,6 +20,7 @@ from tunesmith.service import (
     dataset_versions,
     datasets,
     folds,
+    grids,
     local_comparisons,
     local_results,
     local_transcripts,
@@ -132,12 +133,13 @@ class LocalWorkspace:
         """Fine-tune in this process, showing progress.
 
         Raises:
-            RecipeInvalid: channels are to hear of it, which only a server has.
+            RecipeInvalid: channels are to hear of it, which only a server has; or what is to be
+                tried is no recipe.
         """
         if wish.notify:
             raise RecipeInvalid("--notify needs a server", hint="tunesmith --server URL train ...")
         folders: list[Path] = []
-        for each in folds.fold_recipes(config, wish.folds) if wish.folds else [config]:
+        for each in self._recipes(config, wish):
             job = runs.prepare_job(
                 self.home, each, now=datetime.now(), start_from=wish.start_from, say=show.note
             )
@@ -152,6 +154,16 @@ class LocalWorkspace:
                 go_on(folders[-1], plan=plan)
         if wish.folds and folders:
             cross_validate(config.name, folders)
+        if wish.grid and folders:
+            print_sweep(folders)
+
+    def _recipes(self, config: TrainConfig, wish: TrainWish) -> list[TrainConfig]:
+        if wish.folds and wish.grid:
+            raise RecipeInvalid("--try and --folds do not go together", hint="leave one out")
+        if wish.folds:
+            return folds.fold_recipes(config, wish.folds)
+        tried = grids.spread(config.model_dump(mode="json"), wish.grid)
+        return [runs.recipe_of(each) for each in tried] if wish.grid else [config]
 
     def list_runs(self) -> list[RunView]:
         """Runs, newest first."""
@@ -159,7 +171,11 @@ class LocalWorkspace:
 
     def show_run(self, run: str) -> RunDetails:
         """A run in full."""
-        return run_views.show_run(runs.find_run(self.home, run))
+        return run_views.show_run(self.home, run)
+
+    def rename_run(self, run: str, name: str) -> None:
+        """Call a run otherwise."""
+        runs.rename_run(self.home, run, name)
 
     def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:
         """Keep a checkpoint of a run whatever its recipe says, or no longer."""

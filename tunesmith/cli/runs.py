@@ -129,6 +129,16 @@ def extend(
 
 
 @app.command()
+def rename(run: Run, name: Annotated[str, typer.Argument(help="The new name.")]) -> None:
+    """Call a run otherwise; its recipe, its results and its model stay as they are."""
+    from tunesmith.cli import show
+    from tunesmith.cli.workspace import open_workspace
+
+    open_workspace().rename_run(run, name)
+    show.say(f"run {run} is called {name}")
+
+
+@app.command()
 def pin(
     run: Run,
     step: Annotated[int, typer.Argument(help="The checkpoint's step.", min=0)],

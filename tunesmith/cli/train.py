@@ -12,6 +12,14 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Change one setting: --set training.epochs=2. May be repeated."),
     ] = None,
+    tries: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--try",
+            help="Try several values: --try training.learning_rate='1e-4 | 3e-4'. Each combination "
+            "of all that is tried is a run, NAME-1, NAME-2, ..., eight at most.",
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(help="Settings by goal or task, such as nl2json; a recipe's own hold."),
@@ -66,9 +74,11 @@ def train(
     """
     from tunesmith.cli.workspace import TrainWish, open_workspace
     from tunesmith.service import runs
+    from tunesmith.service.grids import read_grid
 
     allowed = [] if allow is None else [f"data.max_damaged_percent={allow}"]
     settings = [*(overrides or []), *allowed]
     config = runs.load_recipe(recipe, settings, preset=preset, needs=need or [])
-    wish = TrainWish(start_from, reuse, plan_only, as_json, folds, notify or [])
+    grid = read_grid(tries or [])
+    wish = TrainWish(start_from, reuse, plan_only, as_json, folds, notify or [], grid)
     open_workspace().train(config, wish)

@@ -47,6 +47,17 @@ def cross_validate(name: str, folders: list[Path]) -> None:
     show.figures([*losses, ("mean ± sd", summary)], title=f"validation loss of {name} by fold")
 
 
+def print_sweep(folders: list[Path]) -> None:
+    """Say what the runs of all combinations came to."""
+    views = [run_views.view_run(folder) for folder in folders]
+    losses = [(view.name, view.loss, view.validation_loss) for view in views]
+    rows = [
+        (name, " · ".join(f"{loss:.4f}" for loss in found if loss is not None))
+        for name, *found in losses
+    ]
+    show.figures(rows, title="loss · validation loss of each run")
+
+
 def go_on(folder: Path, *, plan: "TrainingPlan | None" = None) -> None:
     """Run the job of `folder` with live progress, and say what came out and what to do next."""
     name = runs.read_job(folder).config.name

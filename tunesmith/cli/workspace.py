@@ -56,6 +56,7 @@ class TrainWish:
         as_json: print it as JSON.
         folds: cross-validate with so many runs.
         notify: channels of the server that hear of the run.
+        grid: values by path, of which every combination is tried.
     """
 
     start_from: str | None
@@ -64,6 +65,7 @@ class TrainWish:
     as_json: bool
     folds: int | None
     notify: list[str]
+    grid: dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,10 @@ class Workspace(Protocol):
 
     def show_run(self, run: str) -> "RunDetails":
         """A run in full."""
+        ...
+
+    def rename_run(self, run: str, name: str) -> None:
+        """Call a run otherwise."""
         ...
 
     def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:

@@ -1,12 +1,14 @@
 """The models that a visitor may ask, as forms offer them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tunesmith.modeling.catalog import CATALOG, WRITERS
 from tunesmith.service import model_pages, registry
 from tunesmith.service.services import Services
+
+_MOST_OFFERED = 100  # of the tenant's own models
 
 Group: TypeAlias = Literal["alias", "model", "base"]
 
@@ -27,14 +29,15 @@ class ModelChoice:
 
 
 def list_choices(
-    services: Services, tenant_id: str, *, encoders: bool = False
+    services: Services, tenant_id: str, *, encoders: bool = False, also: Iterable[str] = ()
 ) -> Sequence[ModelChoice]:
     """Aliases, the tenant's own models (newest first), and the base models that are here.
 
-    With `encoders` also those that write no texts.
+    Of many models, the newest, those deployed, and those that `also` names. With `encoders` also
+    base models that write no texts.
     """
     aliases = model_pages.list_aliases(services, tenant_id)
-    own = registry.list_registered(services, tenant_id)
+    own = registry.list_offered(services, tenant_id, most=_MOST_OFFERED, also=[*also])
     bases = registry.list_bases(services)
     offered = CATALOG if encoders else WRITERS
     return (

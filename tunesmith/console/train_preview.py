@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import yaml
@@ -11,8 +10,8 @@ import yaml
 from tunesmith.console import recipe_form
 from tunesmith.errors import RecipeInvalid
 from tunesmith.service.drafts import DraftNote, DraftView, check_draft
+from tunesmith.service.grids import spread
 from tunesmith.service.services import Services
-from tunesmith.service.sweeps import spread
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,13 @@ class Preview:
         draft: of its run, or of the first of several; problems and warnings are those of all.
         runs: their names; none while the form cannot be read.
         yaml: the recipe, without the values that are tried.
-        commands: that start the same runs, one a line.
+        command: that starts the same runs.
     """
 
     draft: DraftView
     runs: Sequence[str]
     yaml: str
-    commands: str
+    command: str
 
 
 def look_at(services: Services, tenant_id: str, posted: Posted, _: Callable[[str], str]) -> Preview:
@@ -87,7 +86,7 @@ def look_at(services: Services, tenant_id: str, posted: Posted, _: Callable[[str
         draft=replace(drafts[0], problems=[*unfilled, *wrong], warnings=warnings),
         runs=[each["name"] for each in every],
         yaml=yaml.safe_dump(values, sort_keys=False, allow_unicode=True),
-        commands="\n".join(_commands(values, grid, start_from=posted.extra.get("start_from"))),
+        command=_command(values, grid, start_from=posted.extra.get("start_from")),
     )
 
 
@@ -102,14 +101,14 @@ def _unfilled(posted: Posted, _: Callable[[str], str]) -> Iterator[DraftNote]:
         yield DraftNote("data.train", _("Choose a dataset to train on."))
 
 
-def _commands(
+def _command(
     values: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], *, start_from: str | None
-) -> Iterator[str]:
+) -> str:
     """Of the recipe as a file of its name."""
-    name = values["name"] or "recipe"
     origin = ["--from", start_from] if start_from else []
-    for number, combination in enumerate(product(*grid.values()), start=1):
-        changes = dict(zip(grid, map(recipe_form.text_of, combination), strict=True))
-        changes = {"name": f"{name}-{number}", **changes} if grid else changes
-        sets = [part for change in changes.items() for part in ("--set", "=".join(change))]
-        yield shlex.join(["tunesmith", "train", f"{name}.yaml", *origin, *sets])
+    tries = [
+        part
+        for path, tried in grid.items()
+        for part in ("--try", f"{path}={' | '.join(map(recipe_form.text_of, tried))}")
+    ]
+    return shlex.join(["tunesmith", "train", f"{values['name'] or 'recipe'}.yaml", *origin, *tries])

@@ -36,6 +36,10 @@ WORDS: Mapping[str, str] = {
     "keys": mark("make keys"),
     "manage": mark("manage the team"),
     "operate": mark("operate the installation"),
+    # how a training fits into memory
+    "fits": mark("fits into memory"),
+    "tight": mark("memory is tight"),
+    "too large": mark("too large for the memory"),
     # messages
     "email": mark("e-mail"),
     "sms": mark("SMS"),

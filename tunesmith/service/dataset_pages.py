@@ -94,6 +94,12 @@ def list_datasets(
     return [_summary(home, entry) for entry in page], has_more
 
 
+def newest_names(services: Services, tenant_id: str, *, most: int) -> list[str]:
+    """The names of datasets, to choose from: those that changed last, at most `most`."""
+    entries = services.home(tenant_id).entries("dataset")
+    return list(dict.fromkeys(entry.name for entry in reversed(entries)))[:most]
+
+
 def list_versions(
     services: Services, tenant_id: str, name: str, *, after: str | None, limit: int
 ) -> tuple[list[DatasetSummary], bool]:

@@ -56,7 +56,7 @@ def engine_bytes(folder: Path, config: EngineConfig) -> int:
     Raises:
         ModelRejected: the model cannot be read.
     """
-    plan = plan_folder(folder, config, number_bytes=_number_bytes())
+    plan = plan_folder(folder, config, number_bytes=number_bytes())
     return int(plan.needed) + _PROCESS_BYTES
 
 
@@ -72,7 +72,7 @@ def adapter_bytes(folder: Path) -> int:
     return sum(map(count_numbers, folder.glob("*.safetensors"))) * 2 * 4
 
 
-def _number_bytes() -> int:
+def number_bytes() -> int:
     """As `modeling.load.resolve_precision` decides on a CPU, without torch."""
     flags = _CPU_FLAGS.read_text("utf-8") if _CPU_FLAGS.exists() else ""
     return 2 if "avx512_bf16" in flags or "amx_tile" in flags else 4

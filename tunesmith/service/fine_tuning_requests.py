@@ -20,7 +20,7 @@ from tunesmith.service.job_requests import (
     Text,
     TrainRequest,
 )
-from tunesmith.service.registry import find_model, model_id
+from tunesmith.service.registry import find_model, model_id, name_of_model
 from tunesmith.service.runs import recipe_of
 from tunesmith.service.services import Services
 from tunesmith.store.tables import Job, Tenant
@@ -256,4 +256,4 @@ def _find_maker(services: Services, tenant_id: str, model: str) -> Job:
 def model_of_job(job: Job, tenant: str) -> str:
     """What the model that a training makes is or will be called."""
     base = recipe_of_job(job).model
-    return model_id(base=base, tenant=tenant, name=job.name, job_id=job.id)
+    return model_id(base=base, tenant=tenant, name=name_of_model(job), job_id=job.id)

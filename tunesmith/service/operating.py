@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from tunesmith.errors import Conflict, NotFound
 from tunesmith.schema import check_name
 from tunesmith.service import people
+from tunesmith.service.gpus import GpuLoad, read_gpus
 from tunesmith.service.services import Services
 from tunesmith.store.pages import read_page
 from tunesmith.store.tables import InferenceEngine, Key, Member, Person, Pool, Tenant, Worker
@@ -298,7 +299,7 @@ def forget_worker(services: Services, worker_id: str) -> None:
 
 @dataclass(frozen=True)
 class MachineLoad:
-    """How busy the server's machine is: a share of its processor, bytes, living workers."""
+    """How busy the server's machine is: a share of its processor, bytes, living workers, GPUs."""
 
     busy: float
     used_memory: int
@@ -306,6 +307,7 @@ class MachineLoad:
     used_disk: int
     total_disk: int
     num_workers: int
+    gpus: list[GpuLoad]
 
 
 def machine_load(services: Services) -> MachineLoad:
@@ -319,4 +321,5 @@ def machine_load(services: Services) -> MachineLoad:
         used_disk=disk.used,
         total_disk=disk.total,
         num_workers=sum(worker.is_alive for worker in list_workers(services)),
+        gpus=read_gpus(),
     )

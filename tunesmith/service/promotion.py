@@ -16,7 +16,7 @@ from tunesmith.service.access import Actor
 from tunesmith.service.jobs import find_job
 from tunesmith.service.model_pages import RegisteredModel, get_model
 from tunesmith.service.preparation import job_folder
-from tunesmith.service.registry import add_model, step_suffix
+from tunesmith.service.registry import add_model, name_of_model, step_suffix
 from tunesmith.service.services import Services
 from tunesmith.store.tables import Alias, Job, Model, new_id
 from tunesmith.training.job import TrainJob
@@ -42,7 +42,7 @@ def register_checkpoint(
     checkpoint = runs.checkpoint_steps(run).get(step) if job.kind == "train" else None
     if checkpoint is None:
         raise NotFound(f"run {run_id} has no checkpoint {step}")
-    name = job.name if name is None else check_name(name)
+    name = name_of_model(job) if name is None else check_name(name)
     folder = run / "registered" / new_id("step")
     manifest = _copy(checkpoint / "weights", folder, runs.read_job(run), step=step)
     try:

@@ -1,16 +1,17 @@
 """Registered models of a tenant: what they are called, which there are, and finding one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import String, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from tunesmith.artifacts import MANIFEST, Manifest
 from tunesmith.errors import NotFound
 from tunesmith.modeling.catalog import CATALOG
 from tunesmith.service.services import Services
-from tunesmith.store.tables import Alias, Job, Model, Tenant
+from tunesmith.store.tables import LIVE, Alias, Deployment, Job, Model, Tenant
 
 _SHORT_ID_DIGITS = 12  # 48 of the 96 random bits of a job's id
 
@@ -33,6 +34,12 @@ def short_id(job_id: str) -> str:
 def step_suffix(step: int) -> str:
     """How the id of a model ends that was the checkpoint after `step` steps."""
     return f"-step-{step}"
+
+
+def name_of_model(job: Job) -> str:
+    """What the model of a job is called: as its recipe says, though the run be renamed since."""
+    recipe = job.spec.get("extended_recipe") or job.spec["request"].get("recipe")
+    return recipe["name"] if recipe else job.name
 
 
 def add_model(
@@ -95,6 +102,27 @@ def list_registered(services: Services, tenant_id: str) -> list[Model]:
     mine = select(Model).where(Model.tenant_id == tenant_id)
     with services.database.reading() as db:
         return list(db.scalars(mine.order_by(Model.created_at.desc(), Model.id)))
+
+
+def list_offered(
+    services: Services, tenant_id: str, *, most: int, also: Collection[str]
+) -> list[Model]:
+    """Models to choose from, newest first: the newest, what is deployed, and `also`.
+
+    `also` are ids and NAME@VERSIONs.
+    """
+    newest_first = (Model.created_at.desc(), Model.id)
+    mine = select(Model).where(Model.tenant_id == tenant_id)
+    newest = select(Model.id).where(Model.tenant_id == tenant_id).order_by(*newest_first)
+    deployed = select(Deployment.model).where(
+        Deployment.tenant_id == tenant_id, Deployment.state.in_(LIVE)
+    )
+    named = Model.name.concat("@").concat(cast(Model.version, String)).in_(also)
+    offered = or_(
+        Model.id.in_(newest.limit(most)), Model.id.in_(deployed), Model.id.in_(also), named
+    )
+    with services.database.reading() as db:
+        return list(db.scalars(mine.where(offered).order_by(*newest_first)))
 
 
 def find_model(services: Services, tenant_id: str, reference: str) -> Model:

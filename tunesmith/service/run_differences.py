@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tunesmith.schema import by_dotted_path
-from tunesmith.service.run_pages import RunDetail, get_run
+from tunesmith.service.run_pages import RunOutline, outline_run
 from tunesmith.service.services import Services
-
-MOST_COMPARED = 8  # whose curves can be told apart
 
 _ABSENT = None
 
@@ -29,21 +27,21 @@ def find_differences(
     Raises:
         NotFound: the tenant has no such run.
     """
-    sheets = [dict(_sheet(get_run(services, tenant_id, run_id, points=2))) for run_id in run_ids]
+    sheets = [dict(_sheet(outline_run(services, tenant_id, run_id))) for run_id in run_ids]
     paths = dict.fromkeys(path for sheet in sheets for path in sheet)
     rows = (RunDifference(path, [sheet.get(path, _ABSENT) for sheet in sheets]) for path in paths)
     return [row for row in rows if any(value != row.each[0] for value in row.each)]
 
 
-def _sheet(detail: RunDetail) -> Iterator[tuple[str, Any]]:
+def _sheet(outline: RunOutline) -> Iterator[tuple[str, Any]]:
     """Everything that may differ: settings, data versions, and what came out."""
-    yield from by_dotted_path(detail.recipe).items()
-    for reference, version in detail.pins.items():
+    yield from by_dotted_path(outline.recipe).items()
+    for reference, version in outline.pins.items():
         yield f"version of {reference}", version[:12]
-    job = detail.run.job
+    job = outline.run.job
     yield "state", job.status
     yield "steps", job.step
-    yield "loss", detail.run.loss
-    yield "validation loss", detail.run.validation_loss
-    yield "tokens per second", round(detail.tokens_per_second)
+    yield "loss", outline.run.loss
+    yield "validation loss", outline.run.validation_loss
+    yield "tokens per second", round(outline.tokens_per_second)
     yield "seconds", round(job.cost.seconds)

@@ -47,9 +47,10 @@ class SamplePoint:
     answer: str
 
 
-def curve(history: History) -> list[CurvePoint]:
-    """Every optimizer step."""
-    return [CurvePoint(**_only(event, CurvePoint)) for event in _steps(history)]
+def curve(history: History, *, most: int) -> list[CurvePoint]:
+    """The optimizer steps, at most `most` of them."""
+    steps = thinned(_steps(history), most=most)
+    return [CurvePoint(**_only(event, CurvePoint)) for event in steps]
 
 
 def validations(history: History) -> list[ValidationPoint]:
@@ -74,7 +75,7 @@ def _only(event: Mapping[str, Any], kind: type) -> dict[str, Any]:
     return {name: event[name] for name in kind.__annotations__}
 
 
-def thinned(steps: list[Step], *, most: int) -> list[Step]:
+def thinned(steps: Sequence[Step], *, most: int) -> Sequence[Step]:
     """At most `most` of the steps, evenly, the first and the last among them."""
     if len(steps) <= most:
         return steps
@@ -89,6 +90,13 @@ def seconds_left(history: History, *, total_steps: int) -> float | None:
         return None
     pace = fmean(step["seconds"] for step in steps[-_NUM_RECENT_STEPS:])
     return pace * max(0, total_steps - steps[-1]["step"])
+
+
+def tokens_per_second(history: History) -> float:
+    """How fast its steps were."""
+    steps = _steps(history)
+    seconds = sum(step["seconds"] for step in steps)
+    return sum(step["num_tokens"] for step in steps) / seconds if seconds else 0.0
 
 
 def last_losses(history: History) -> dict[str, float]:
@@ -115,7 +123,7 @@ def sketch(path: Path, *, most: int) -> list[tuple[int, float]]:
     size = path.stat().st_size
     with path.open("rb") as file:
         if size <= most * _PLACE_BYTES:
-            return thinned(_losses(_events_at(file, 0, size)), most=most)
+            return list(thinned(_losses(_events_at(file, 0, size)), most=most))
         stride = (size - _PLACE_BYTES) / (most - 1)
         places = (round(place * stride) for place in range(most))
         events = [_events_at(file, place, _PLACE_BYTES) for place in places]

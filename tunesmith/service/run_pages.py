@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from tunesmith.errors import Conflict, InUse, NotFound
 from tunesmith.events import current_history, read_events
 from tunesmith.jobs.folder import EVENTS, JOB
+from tunesmith.schema import check_name
 from tunesmith.service import runs
 from tunesmith.service.job_views import JobView, view_jobs
 from tunesmith.service.jobs import JobFilter, find_job, find_jobs
@@ -30,10 +31,11 @@ from tunesmith.service.run_figures import (
     seconds_left,
     sketch,
     tail,
-    thinned,
+    tokens_per_second,
     validations,
 )
 from tunesmith.service.services import Services
+from tunesmith.store.names import point_name
 from tunesmith.store.tables import TERMINAL, Job, JobStatus, Model, NameRow
 from tunesmith.training.config import TrainConfig
 
@@ -60,18 +62,14 @@ class RunSummary:
 
 
 @dataclass(frozen=True)
-class RunDetail:
-    """A run in full.
+class RunOutline:
+    """What is known of a run without reading through its events, however long it is.
 
     Attributes:
         run: as lists show it.
         recipe: the frozen recipe, complete with defaults.
         pins: dataset versions by the references of the recipe.
-        curve: optimizer steps, thinned evenly where there are more than were asked for.
-        validations: all of them.
-        samples: what the model answered while it learnt, if it was asked.
-        warnings: what the engine wants known.
-        tokens_per_second: over all steps.
+        tokens_per_second: over its last steps.
         model_ids: the registered models that came out of it.
         origin: the run that it goes on with (its id or name), or RUN@STEP that it begins with.
         changes: what to change in the recipe before it is tried again, where it failed for that.
@@ -80,14 +78,27 @@ class RunDetail:
     run: RunSummary
     recipe: dict[str, Any]
     pins: dict[str, str]
-    curve: list[CurvePoint]
-    validations: list[ValidationPoint]
-    samples: list[SamplePoint]
-    warnings: list[str]
     tokens_per_second: float
     model_ids: list[str]
     origin: str | None
     changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunDetail(RunOutline):
+    """A run in full.
+
+    Attributes:
+        curve: optimizer steps, thinned evenly where there are more than were asked for.
+        validations: all of them.
+        samples: what the model answered while it learnt, if it was asked.
+        warnings: what the engine wants known.
+    """
+
+    curve: list[CurvePoint]
+    validations: list[ValidationPoint]
+    samples: list[SamplePoint]
+    warnings: list[str]
 
 
 # --- looking ---------------------------------------------------------------------------------
@@ -117,33 +128,48 @@ def count_runs(services: Services, tenant_id: str) -> dict[JobStatus, int]:
     return {status: counts[status] for status in get_args(JobStatus) if status in counts}
 
 
+def outline_run(services: Services, tenant_id: str, run_id: str) -> RunOutline:
+    """What is known of a run at once.
+
+    Raises:
+        NotFound: the tenant has no such run.
+    """
+    return _outline(services, tenant_id, run_id)[1]
+
+
 def get_run(services: Services, tenant_id: str, run_id: str, *, points: int) -> RunDetail:
     """Everything that is known of a run, its curve in at most `points` points.
 
     Raises:
         NotFound: the tenant has no such run.
     """
+    job, outline = _outline(services, tenant_id, run_id)
+    history = _history(services, job)
+    return RunDetail(
+        **vars(outline),
+        curve=curve(history, most=points),
+        validations=validations(history),
+        samples=samples(history),
+        warnings=[event["message"] for event in history if is_kind(event, "warning")],
+    )
+
+
+def _outline(services: Services, tenant_id: str, run_id: str) -> tuple[Job, RunOutline]:
     with services.database.reading() as db:
         job = find_run(db, tenant_id, run_id)
         view = view_jobs(services, db, [job])[0]
         model_ids = list(db.scalars(select(Model.id).where(Model.job_id == job.id)))
-    history = _history(services, job)
-    steps = curve(history)
-    seconds = sum(step.seconds for step in steps)
     recipe, request = _recipe(services, job), job.spec["request"]
-    return RunDetail(
+    outline = RunOutline(
         run=_summary(services, job, view),
         recipe=recipe.model_dump(mode="json"),
         pins=_pins(services, job),
-        curve=thinned(steps, most=points),
-        validations=validations(history),
-        samples=samples(history),
-        warnings=[event["message"] for event in history if is_kind(event, "warning")],
-        tokens_per_second=sum(step.num_tokens for step in steps) / seconds if seconds else 0.0,
+        tokens_per_second=tokens_per_second(tail(job_folder(services, job) / EVENTS)),
         model_ids=model_ids,
         origin=request.get("start_from") or request.get("run"),
         changes=suggest_changes(recipe, view.error["reason"]) if view.error else {},
     )
+    return job, outline
 
 
 def _summary(services: Services, job: Job, view: JobView) -> RunSummary:
@@ -221,7 +247,25 @@ def metrics_csv(services: Services, tenant_id: str, run_id: str) -> Iterator[str
     return csv_lines(_history(services, job))
 
 
-# --- deleting --------------------------------------------------------------------------------
+# --- renaming and deleting -------------------------------------------------------------------
+
+
+def rename_run(services: Services, tenant_id: str, run_id: str, name: str) -> RunSummary:
+    """Call a run otherwise; recipe, result and model stay as they are.
+
+    Its old name leads to it too, until another run has that.
+
+    Raises:
+        NotFound: the tenant has no such run.
+        NameInvalid: `name` breaks the rules.
+    """
+    check_name(name)
+    with services.database.transaction() as db:
+        job = find_run(db, tenant_id, run_id)
+        job.name = name
+        point_name(db, "run", name, run_id, tenant_id=tenant_id, now=services.clock())
+        view = view_jobs(services, db, [job])[0]
+    return _summary(services, job, view)
 
 
 def delete_run(services: Services, tenant_id: str, run_id: str) -> None:

@@ -1,6 +1,6 @@
 """Runs of a home as people look at them: what their files say. Torch-free."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias
 from tunesmith.artifacts import read_manifest
 from tunesmith.events import current_history, read_events
 from tunesmith.jobs.folder import EVENTS, JOB, is_locked
-from tunesmith.service.run_figures import SamplePoint, samples
-from tunesmith.service.runs import ID_TIME, checkpoint_steps, read_job
+from tunesmith.service.run_figures import SamplePoint, samples, tokens_per_second
+from tunesmith.service.runs import ID_TIME, checkpoint_steps, find_run, read_job
 from tunesmith.store.home import Home
 from tunesmith.training.job import CHECKPOINTS, RESULT, TrainJob
 from tunesmith.training.pins import pinned_steps
@@ -42,10 +42,10 @@ class RunView:
 
 def list_runs(home: Home) -> list[RunView]:
     """All runs, newest first."""
-    ids = {entry.id: None for entry in home.entries("run")}
+    names = {entry.id: entry.name for entry in home.entries("run")}  # its last one
     return [
-        view_run(home.runs / run_id)
-        for run_id in reversed(ids)
+        replace(view_run(home.runs / run_id), name=names[run_id])
+        for run_id in reversed(names)
         if (home.runs / run_id / JOB).exists()
     ]
 
@@ -109,18 +109,23 @@ class RunDetails:
     recipe: dict[str, Any]
 
 
-def show_run(folder: Path) -> RunDetails:
-    """Everything the files of a run say about it."""
+def show_run(home: Home, reference: str) -> RunDetails:
+    """Everything the files of a run say about it.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    folder = find_run(home, reference)
+    names = {entry.id: entry.name for entry in home.entries("run")}
     job = read_job(folder)
     history = current_history(read_events(folder / EVENTS))
     steps = [event for event in history if event["kind"] == "step"]
-    seconds = sum(step["seconds"] for step in steps)
     return RunDetails(
-        view=_view(folder, job, history),
+        view=replace(_view(folder, job, history), name=names[folder.name]),
         losses=[step["loss"] for step in steps],
         validations=[event for event in history if event["kind"] == "evaluated"],
         samples=samples(history),
-        tokens_per_second=sum(step["num_tokens"] for step in steps) / seconds if seconds else 0.0,
+        tokens_per_second=tokens_per_second(history),
         checkpoints=sorted(checkpoint_steps(folder)),
         pinned=sorted(pinned_steps(folder / CHECKPOINTS)),
         lineage=dict(job.identity),

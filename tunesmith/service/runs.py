@@ -188,6 +188,16 @@ def find_run(home: Home, reference: str) -> Path:
     return home.runs / home.find("run", reference).id
 
 
+def rename_run(home: Home, reference: str, name: str) -> None:
+    """Call a run otherwise. Its old name leads to it too, until another run has that.
+
+    Raises:
+        NotFound: there is none.
+        NameInvalid: `name` breaks the rules.
+    """
+    home.point("run", check_name(name), home.find("run", reference).id)
+
+
 def run(folder: Path, *, listener: Emit, plan: "TrainingPlan | None" = None) -> Outcome:
     """Run or go on with the run of `folder`, in this process.
 

@@ -14,6 +14,7 @@ from tunesmith.api.streaming import EVENT_STREAM, stream
 from tunesmith.schema import Name, Strict, setting
 from tunesmith.service import checkpoints, jobs, promotion, run_differences, run_pages
 from tunesmith.service.checkpoints import CheckpointView
+from tunesmith.service.grids import MOST_COMPARED
 from tunesmith.service.model_pages import RegisteredModel
 from tunesmith.service.run_differences import RunDifference
 from tunesmith.service.run_pages import RunDetail, RunSummary
@@ -37,6 +38,12 @@ class CheckpointName(Strict):
     """What a checkpoint is called as a model."""
 
     name: Name | None = setting(None, "the model's name; the run's if left out")
+
+
+class RunChange(Strict):
+    """What to change of a run."""
+
+    name: Name = setting(..., "another name; recipe and result stay as they are")
 
 
 @router.get("")
@@ -82,9 +89,7 @@ def count_runs(actor: Reader, services: ServicesDep) -> dict[JobStatus, int]:
 def get_run_differences(
     actor: Reader,
     services: ServicesDep,
-    run: Annotated[
-        list[str], Query(description="ids of runs", max_length=run_differences.MOST_COMPARED)
-    ] = [],  # noqa: B006
+    run: Annotated[list[str], Query(description="ids of runs", max_length=MOST_COMPARED)] = [],  # noqa: B006
 ) -> list[RunDifference]:
     """In which settings and results runs differ."""
     return run_differences.find_differences(services, actor.tenant_id, run)
@@ -99,6 +104,12 @@ def get_run(
 ) -> RunDetail:
     """A run in full: recipe, pins, curve, validations, pace and time left."""
     return run_pages.get_run(services, actor.tenant_id, run_id, points=points)
+
+
+@router.patch("/{run_id}")
+def rename_run(run_id: str, body: RunChange, actor: Runner, services: ServicesDep) -> RunSummary:
+    """Call a run otherwise. Its old name leads to it too, until another run has that."""
+    return run_pages.rename_run(services, actor.tenant_id, run_id, body.name)
 
 
 @router.get("/{run_id}/checkpoints")

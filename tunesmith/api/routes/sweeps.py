@@ -9,9 +9,9 @@ from tunesmith.api.access import Runner, ServicesDep
 from tunesmith.api.paging import Page
 from tunesmith.schema import Strict, setting
 from tunesmith.service import sweeps
+from tunesmith.service.grids import MOST_COMPARED
 from tunesmith.service.job_requests import JobOptions, TrainRequest
 from tunesmith.service.job_views import JobView
-from tunesmith.service.run_differences import MOST_COMPARED
 
 router = APIRouter(tags=["jobs"])
 

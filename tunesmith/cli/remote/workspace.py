@@ -1,5 +1,6 @@
 """Commands on a server: uploads, jobs that are followed, and views rebuilt from its answers."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -235,7 +236,25 @@ class RemoteWorkspace:
             return
         options = JobOptions(notify=[self.find_channel(each) for each in wish.notify])
         train = TrainRequest(recipe=config, start_from=wish.start_from)
-        self._follow_run(self._submit(train, options))
+        if wish.grid:
+            self._sweep(train, options, wish.grid)
+        else:
+            self._follow_run(self._submit(train, options))
+
+    def _sweep(
+        self, train: TrainRequest, options: JobOptions, grid: Mapping[str, Sequence[Any]]
+    ) -> None:
+        """Queue a run for every combination; they go on by themselves."""
+        body = {
+            "job": train.model_dump(mode="json"),
+            "grid": grid,
+            "options": options.model_dump(mode="json"),
+        }
+        key = {"idempotency-key": secrets.token_hex(16)}  # a second try finds the first one's runs
+        queued = self.server.call("POST", "/sweeps", json=body, headers=key)["data"]
+        for job in rebuilt(list[JobView], queued):
+            show.say(f"run {job.name} ({job.id}) is {job.status}")
+        show.say("next: tunesmith runs list  ·  tunesmith runs follow NAME")
 
     def _plan(self, config: TrainConfig, *, as_json: bool) -> None:
         done = follow(self.server, self._submit(PreflightRequest(recipe=config)))
@@ -279,6 +298,11 @@ class RemoteWorkspace:
             lineage={"train": list(found.pins.values())},
             recipe=found.recipe,
         )
+
+    def rename_run(self, run: str, name: str) -> None:
+        """Call a run otherwise."""
+        check_name(name)
+        self.server.call("PATCH", f"/runs/{self.find_run(run).id}", json={"name": name})
 
     def pin_checkpoint(self, run: str, step: int, *, pinned: bool) -> None:
         """Keep a checkpoint of a run whatever its recipe says, or no longer."""

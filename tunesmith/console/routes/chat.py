@@ -32,10 +32,11 @@ def chat(
     transcript: Annotated[str | None, Query(max_length=200)] = None,
 ) -> HTMLResponse:
     """The chat; with models to begin with, or with a kept chat to go on with."""
-    choices = list_choices(services, actor.tenant_id)
     if transcript is not None:
         panes = [_told(transcripts.get_transcript(services, actor.tenant_id, transcript))]
+        choices = list_choices(services, actor.tenant_id, also=[panes[0]["model"]])
     else:
+        choices = list_choices(services, actor.tenant_id, also=model)
         names = [_name_of(each, choices) for each in model]
         names = names or _first_models(services, actor, choices)
         panes = [{"model": name, "turns": []} for name in names]

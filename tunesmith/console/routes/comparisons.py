@@ -1,6 +1,7 @@
 """Comparisons: models on the same prompts side by side, with figures and blind votes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Annotated, Any, TypeAlias, get_args
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 
 from tunesmith.api.access import Reader, Runner, ServicesDep
 from tunesmith.console.choices import list_choices
+from tunesmith.console.lists import WantedPart
 from tunesmith.console.pages import go, page_router, render
 from tunesmith.errors import NotFound
 from tunesmith.evaluation.config import DEFAULT_METRICS, AnswerSettings, MetricName
@@ -49,10 +51,14 @@ def comparisons_page(
 
 
 @router.get("/comparisons/chats")
-def chat_votes_page(request: Request, actor: Reader, services: ServicesDep) -> HTMLResponse:
+def chat_votes_page(
+    request: Request, actor: Reader, services: ServicesDep, wanted: WantedPart
+) -> HTMLResponse:
     """How models stand after the blind votes in all chats."""
     totals = chat_votes.chat_vote_totals(services, actor.tenant_id)
-    return render(request, "chat_votes.html", actor=actor, totals=totals)
+    part = wanted.of(totals.standings, name=lambda each: each.model)
+    shown = replace(totals, standings=list(part.shown))
+    return render(request, "chat_votes.html", actor=actor, totals=shown, part=part)
 
 
 # --- beginning one ---------------------------------------------------------------------------
@@ -119,18 +125,15 @@ def new_comparison_page(
     model: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006
 ) -> HTMLResponse:
     """The form for a comparison; `model` are those to begin with."""
-    datasets, _ = dataset_pages.list_datasets(
-        services, actor.tenant_id, after=None, limit=_MOST_DATASETS
-    )
     return render(
         request,
         "new_comparison.html",
         actor=actor,
         rows=model or [""] * _FIRST_ROWS,
-        choices=list_choices(services, actor.tenant_id),
+        choices=list_choices(services, actor.tenant_id, also=model),
         prompts=library.list_editions(services, PROMPTS, actor.tenant_id),
         characters=library.list_editions(services, CHARACTERS, actor.tenant_id),
-        datasets=[each.name for each in datasets],
+        datasets=dataset_pages.newest_names(services, actor.tenant_id, most=_MOST_DATASETS),
         metrics=get_args(MetricName),
         chosen_metrics=DEFAULT_METRICS,
         answers=AnswerSettings(),

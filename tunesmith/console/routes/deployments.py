@@ -46,7 +46,9 @@ def deploy_form(
 
 def _form(services: Services, actor: Actor, chosen: str | None) -> Mapping[str, Any]:
     """What the form offers for the chosen model, by default the first."""
-    choices = list_choices(services, actor.tenant_id, encoders=True)
+    choices = list_choices(
+        services, actor.tenant_id, encoders=True, also=[chosen] if chosen else []
+    )
     chosen = chosen or (choices[0].name if choices else "")
     engines = deployments.list_engines(services, actor.tenant_id, chosen) if chosen else []
     return {"choices": choices, "chosen": chosen, "engines": engines}

@@ -31,13 +31,12 @@ def evaluations_page(
     request: Request, actor: Reader, services: ServicesDep, after: After = 0
 ) -> HTMLResponse:
     """The table of models and scores, and the form for more of it."""
-    datasets, _ = dataset_pages.list_datasets(services, actor.tenant_id, after=None, limit=_PAGE)
     return render(
         request,
         "evaluations.html",
         actor=actor,
         choices=list_choices(services, actor.tenant_id),
-        datasets=[each.name for each in datasets],
+        datasets=dataset_pages.newest_names(services, actor.tenant_id, most=_PAGE),
         metrics=get_args(MetricName),
         chosen_metrics=DEFAULT_METRICS,
         **_table(services, actor, after=after),

@@ -21,6 +21,7 @@ from tunesmith.store.tables import ACTIVE
 router = page_router()
 
 _LATEST = 5
+_WAITING = 10
 _FIRST_PRESET = "fast"  # a newcomer wants to see a result
 
 
@@ -50,8 +51,11 @@ def _now(request: Request, actor: Actor) -> dict[str, Any]:
     latest, _ = run_pages.list_runs(
         services, actor.tenant_id, matching=JobFilter(kinds=["train"]), after=None, limit=_LATEST
     )
+    queue = job_views.list_queue(services, actor.tenant_id, most_waiting=_WAITING + 1)
+    more_wait = sum(job.status == "queued" for job in queue) > _WAITING
     return {
-        "jobs": job_views.list_queue(services, actor.tenant_id),
+        "jobs": queue[:-1] if more_wait else queue,
+        "more_wait": more_wait,
         "figures": _figures(machine_load(services), text_in(request)),
         "runs": latest,
         "counts": run_pages.count_runs(services, actor.tenant_id),
@@ -67,6 +71,15 @@ def _figures(load: MachineLoad, _: Callable[[str], str]) -> Sequence[tuple[str, 
         ("server", _("Memory"), f"{num_bytes(load.used_memory)}", memory),
         ("database", _("Free disk"), left, disk),
         ("users", _("Workers"), f"{load.num_workers}", min(load.num_workers, 1)),
+        *(
+            (
+                "device-desktop-analytics",
+                gpu.name,
+                f"{gpu.busy:.0%} · {num_bytes(gpu.used_memory)} / {num_bytes(gpu.total_memory)}",
+                gpu.busy,
+            )
+            for gpu in load.gpus
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from tunesmith.api.access import ModelEditor, Reader, ServicesDep
 from tunesmith.api.bodies import form_of
 from tunesmith.console.choices import list_choices
+from tunesmith.console.lists import WantedPart
 from tunesmith.console.pages import go, page_router, render
 from tunesmith.schema import Strict, validate
 from tunesmith.service import library
@@ -82,9 +83,12 @@ def _pages(shelf: Shelf[Any]) -> APIRouter:
     router = page_router()
 
     @router.get(address)
-    def list_page(request: Request, actor: Reader, services: ServicesDep) -> HTMLResponse:
+    def list_page(
+        request: Request, actor: Reader, services: ServicesDep, wanted: WantedPart
+    ) -> HTMLResponse:
         """All of them."""
-        editions = library.list_editions(services, shelf, actor.tenant_id)
+        every = library.list_editions(services, shelf, actor.tenant_id)
+        editions = wanted.of(every, name=lambda each: each.name)
         return render(request, f"{shelf.plural}.html", actor=actor, editions=editions)
 
     @router.get(f"{address}/new")

@@ -171,7 +171,7 @@ def _datasets(services: Services, actor: Actor, run_id: str | None) -> Mapping[s
     if run_id is None:
         return {}
     try:
-        return run_pages.get_run(services, actor.tenant_id, run_id, points=2).pins
+        return run_pages.outline_run(services, actor.tenant_id, run_id).pins
     except NotFound:
         return {}
 

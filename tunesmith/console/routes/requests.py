@@ -35,7 +35,7 @@ def requests_page(
         actor=actor,
         choices=[
             each
-            for each in list_choices(services, actor.tenant_id, encoders=True)
+            for each in list_choices(services, actor.tenant_id, encoders=True, also=[model])
             if each.group != "alias"
         ],
         settings=request_log.log_settings(services, actor.tenant_id),
@@ -70,9 +70,9 @@ def _page(
         after=after,
         limit=_PAGE,
     )
-    names = {
-        each.model: each.name for each in list_choices(services, actor.tenant_id, encoders=True)
-    }
+    asked = {each.model for each in requests}
+    choices = list_choices(services, actor.tenant_id, encoders=True, also=asked)
+    names = {each.model: each.name for each in choices}
     lines = [(each, names.get(each.model, each.model), list(_turns(each))) for each in requests]
     return {"lines": lines, "has_more": has_more, "model": model, "outcome": outcome}
 

@@ -11,11 +11,12 @@ from tunesmith.api.access import ModelEditor, Reader, Runner, ServicesDep
 from tunesmith.api.routes.runs import StepNumber
 from tunesmith.console.pages import go, notice, page_router, render, text_in
 from tunesmith.console.words import word
+from tunesmith.schema import MAX_NAME_CHARACTERS
 from tunesmith.service import channels, jobs, promotion, run_pages, subscriptions
 from tunesmith.service.access import Actor
 from tunesmith.service.checkpoints import list_checkpoints, pin_checkpoint
 from tunesmith.service.job_requests import ExtendRequest
-from tunesmith.service.run_pages import RunDetail
+from tunesmith.service.run_pages import RunOutline
 from tunesmith.service.services import Services
 from tunesmith.service.submitting import submit_job
 from tunesmith.store.tables import TERMINAL
@@ -50,7 +51,7 @@ def _head_part(request: Request, services: Services, actor: Actor, run_id: str) 
 
 
 def _head(services: Services, actor: Actor, run_id: str) -> dict[str, Any]:
-    detail = run_pages.get_run(services, actor.tenant_id, run_id, points=2)
+    detail = run_pages.outline_run(services, actor.tenant_id, run_id)
     return {
         "detail": detail,
         "job": detail.run.job,
@@ -59,7 +60,7 @@ def _head(services: Services, actor: Actor, run_id: str) -> dict[str, Any]:
     }
 
 
-def _again(detail: RunDetail) -> str:
+def _again(detail: RunOutline) -> str:
     """The address of the form filled with this recipe and the changes that are suggested."""
     changes = [("set", f"{path}={value}") for path, value in detail.changes.items()]
     return "/train?" + urlencode([("run", detail.run.job.id), *changes])
@@ -114,6 +115,19 @@ def chat_with_checkpoint(
     model = promotion.find_registered(services, actor.tenant_id, run_id, step)
     model = model or promotion.register_checkpoint(services, actor, run_id, step)
     return go(request, f"/chat?model={quote(model.id)}")
+
+
+@router.post("/runs/{run_id}/name")
+def rename(
+    run_id: str,
+    request: Request,
+    actor: Runner,
+    services: ServicesDep,
+    name: Annotated[str, Form(max_length=MAX_NAME_CHARACTERS)],
+) -> Response:
+    """Call it otherwise."""
+    run_pages.rename_run(services, actor.tenant_id, run_id, name)
+    return go(request, f"/runs/{run_id}")
 
 
 @router.post("/runs/{run_id}/pause")

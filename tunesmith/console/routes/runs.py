@@ -10,6 +10,7 @@ from tunesmith.api.access import Reader, Runner, ServicesDep
 from tunesmith.console.pages import page_router, render
 from tunesmith.service import job_views, jobs, run_differences, run_pages
 from tunesmith.service.access import Actor
+from tunesmith.service.grids import MOST_COMPARED
 from tunesmith.service.jobs import JobFilter
 from tunesmith.service.recipe_fields import METHODS
 from tunesmith.service.services import Services
@@ -18,6 +19,7 @@ from tunesmith.store.tables import ACTIVE, TERMINAL, JobStatus
 router = page_router()
 
 _PAGE = 50
+_WAITING = 50
 _STATES: tuple[JobStatus, ...] = ("queued", *ACTIVE, "paused", *TERMINAL)
 
 Word = Annotated[str, Query(max_length=200)]
@@ -58,7 +60,7 @@ def runs_page(
         actor=actor,
         states=_STATES,
         methods=list(METHODS),
-        waiting=_waiting(services, actor),
+        **_queue(services, actor),
         **_list(services, actor, filters),
     )
 
@@ -93,14 +95,14 @@ def _list(services: Services, actor: Actor, filters: dict[str, str]) -> dict[str
         "here": urlencode(query),
         "next": urlencode(following) if following else "",
         "narrowed": any(query.keys() - {"after"}),
-        "most_compared": run_differences.MOST_COMPARED,
+        "most_compared": MOST_COMPARED,
     }
 
 
 @router.get("/runs/queue")
 def queue(request: Request, actor: Reader, services: ServicesDep) -> HTMLResponse:
     """The jobs that wait, in the order in which they will be taken."""
-    return render(request, "runs/queue.html", actor=actor, waiting=_waiting(services, actor))
+    return render(request, "runs/queue.html", actor=actor, **_queue(services, actor))
 
 
 @router.post("/runs/queue/{job_id}")
@@ -116,9 +118,11 @@ def move(
     return queue(request, actor, services)
 
 
-def _waiting(services: Services, actor: Actor) -> list[job_views.JobView]:
-    every = job_views.list_queue(services, actor.tenant_id)
-    return [job for job in every if job.status == "queued"]
+def _queue(services: Services, actor: Actor) -> dict[str, Any]:
+    """The first jobs that wait, and whether there are more."""
+    every = job_views.list_queue(services, actor.tenant_id, most_waiting=_WAITING + 1)
+    waiting = [job for job in every if job.status == "queued"]
+    return {"waiting": waiting[:_WAITING], "more_wait": len(waiting) > _WAITING}
 
 
 @router.get("/runs/compare")
@@ -126,7 +130,7 @@ def compare(
     request: Request,
     actor: Reader,
     services: ServicesDep,
-    run: Annotated[list[str], Query(max_length=run_differences.MOST_COMPARED)] = [],  # noqa: B006
+    run: Annotated[list[str], Query(max_length=MOST_COMPARED)] = [],  # noqa: B006
 ) -> HTMLResponse:
     """The curves of several runs over each other, and in what they differ."""
     return render(

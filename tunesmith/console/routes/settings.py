@@ -7,9 +7,11 @@ from fastapi.responses import HTMLResponse
 from pydantic import SecretStr
 
 from tunesmith.api.access import KeyHolder, Manager, Reader, ServicesDep
+from tunesmith.console.lists import FIRST_PART, Part, Wanted, WantedPart
 from tunesmith.console.pages import go, notice, page_router, render, text_in
 from tunesmith.service import channels, keys, operating, people, tenants, usage
-from tunesmith.service.access import Permission
+from tunesmith.service.access import Actor, Permission
+from tunesmith.service.services import Services
 from tunesmith.store.tables import Role
 
 router = page_router()
@@ -32,14 +34,18 @@ def settings(request: Request, actor: Reader) -> Response:
 
 
 @router.get("/settings/members")
-def list_members(request: Request, actor: Reader, services: ServicesDep) -> HTMLResponse:
+def list_members(
+    request: Request, actor: Reader, services: ServicesDep, wanted: WantedPart
+) -> HTMLResponse:
     """Who is in the tenant."""
     return render(
         request,
         "settings/members.html",
         actor=actor,
         tenant=tenants.get_tenant(services, actor.tenant_id),
-        members=people.list_members(services, actor.tenant_id),
+        members=wanted.of(
+            people.list_members(services, actor.tenant_id), name=lambda each: each.email
+        ),
     )
 
 
@@ -84,13 +90,15 @@ def remove_member(
 
 
 @router.get("/settings/keys")
-def list_keys(request: Request, actor: KeyHolder, services: ServicesDep) -> HTMLResponse:
+def list_keys(
+    request: Request, actor: KeyHolder, services: ServicesDep, wanted: WantedPart
+) -> HTMLResponse:
     """One's keys; for owners, all of the tenant."""
     return render(
         request,
         "settings/keys.html",
         actor=actor,
-        keys=keys.list_keys(services, actor),
+        keys=_keys(services, actor, wanted),
         permissions=[each for each in Permission if actor.may(each)],
     )
 
@@ -111,7 +119,7 @@ def add_key(
         "parts/new_key.html",
         actor=actor,
         made=made,
-        keys=keys.list_keys(services, actor),
+        keys=_keys(services, actor, FIRST_PART),
     )
 
 
@@ -121,7 +129,14 @@ def revoke_key(
 ) -> HTMLResponse:
     """End a key at once; the part that comes back is the list without it."""
     keys.revoke_key(services, actor, key_id)
-    return render(request, "parts/keys.html", actor=actor, keys=keys.list_keys(services, actor))
+    shown = _keys(services, actor, FIRST_PART)
+    return render(request, "parts/keys.html", actor=actor, keys=shown)
+
+
+def _keys(services: Services, actor: Actor, wanted: Wanted) -> Part[keys.KeyView]:
+    """A part of the keys, to be found by their names and holders."""
+    found = keys.list_keys(services, actor)
+    return wanted.of(found, name=lambda each: f"{each.name} {each.email}")
 
 
 @router.get("/settings/password")
@@ -175,9 +190,12 @@ def list_usage(request: Request, actor: Reader, services: ServicesDep) -> HTMLRe
 
 
 @router.get("/settings/notifications")
-def list_channels(request: Request, actor: Reader, services: ServicesDep) -> HTMLResponse:
+def list_channels(
+    request: Request, actor: Reader, services: ServicesDep, wanted: WantedPart
+) -> HTMLResponse:
     """Where messages go."""
-    found = channels.list_channels(services, actor.tenant_id)
+    every = channels.list_channels(services, actor.tenant_id)
+    found = wanted.of(every, name=lambda each: each.name)
     return render(request, "settings/notifications.html", actor=actor, channels=found)
 
 

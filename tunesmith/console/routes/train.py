@@ -12,31 +12,36 @@ from tunesmith.api.access import Runner, ServicesDep, services_of
 from tunesmith.console import recipe_form
 from tunesmith.console.pages import go, notice, page_router, render, text_in
 from tunesmith.console.train_preview import Posted, look_at
+from tunesmith.errors import RecipeInvalid
 from tunesmith.modeling.catalog import WRITERS
 from tunesmith.schema import MAX_NAME_CHARACTERS, with_overrides
 from tunesmith.service import (
     channels,
     dataset_pages,
     jobs,
-    model_pages,
     operating,
+    registry,
     run_pages,
     runs,
     saved_recipes,
 )
 from tunesmith.service.access import Actor
 from tunesmith.service.drafts import DraftView
+from tunesmith.service.grids import spread
 from tunesmith.service.job_requests import JobOptions, PreflightRequest, Resources, TrainRequest
+from tunesmith.service.memory_fit import MemoryFit, judge_fit
 from tunesmith.service.recipe_fields import list_methods
+from tunesmith.service.saved_recipes import SavedRecipe
 from tunesmith.service.services import Services
 from tunesmith.service.submitting import submit_job
-from tunesmith.service.sweeps import spread, submit_sweep
+from tunesmith.service.sweeps import submit_sweep
 from tunesmith.store.tables import TERMINAL
 from tunesmith.training.presets import PRESETS
 from tunesmith.training.saving import NEEDS, saving_settings
 
 router = page_router()
 
+_MOST_RECIPES = 30
 _MOST_CHOICES = 200  # datasets or models that are offered; others are written by name
 
 
@@ -73,7 +78,7 @@ def train_page(
     """The form: empty, for data, or filled with a run's recipe or a saved one, with changes."""
     values: dict[str, Any] = {}
     if run:
-        values = run_pages.get_run(services, actor.tenant_id, run, points=2).recipe
+        values = run_pages.outline_run(services, actor.tenant_id, run).recipe
         values = with_overrides(values, changes)
     elif recipe:
         values = saved_recipes.find_recipe(services, actor.tenant_id, recipe).recipe
@@ -88,10 +93,16 @@ def train_page(
         key=secrets.token_hex(16),
         presets=PRESETS,
         chosen_preset=preset,
-        recipes=saved_recipes.list_recipes(services, actor.tenant_id),
+        recipes=_latest_recipes(services, actor),
         **_fields(services, actor, texts, datasets),
         **_preview(request, actor, Posted.of(texts, datasets, start_from=start_from)),
     )
+
+
+def _latest_recipes(services: Services, actor: Actor) -> list[SavedRecipe]:
+    """Those that were saved last, to load."""
+    saved = saved_recipes.list_recipes(services, actor.tenant_id)
+    return sorted(saved, key=lambda each: each.saved_at, reverse=True)[:_MOST_RECIPES]
 
 
 def _texts_for(data: str) -> tuple[dict[str, str], list[str]]:
@@ -190,11 +201,27 @@ def forget(recipe_name: str, request: Request, actor: Runner, services: Services
     return go(request, "/train")
 
 
+def _fits(
+    services: Services, actor: Actor, texts: Mapping[str, str], datasets: Sequence[str]
+) -> Mapping[str, MemoryFit]:
+    """How base models would fit into a worker's memory, trained as the form says."""
+    try:
+        values = recipe_form.values_of(texts, datasets)
+        recipes = [
+            runs.recipe_of({"data": {"train": "any"}, **values, "name": "any", "model": name})
+            for name in WRITERS
+        ]
+    except RecipeInvalid:
+        return {}
+    judged = {each.model: judge_fit(services, actor.tenant_id, each) for each in recipes}
+    return {name: fit for name, fit in judged.items() if fit is not None}
+
+
 def _preview(request: Request, actor: Actor, posted: Posted) -> dict[str, Any]:
     """What templates show beside the form."""
     services, _ = services_of(request), text_in(request)
     seen = look_at(services, actor.tenant_id, posted, _)
-    return {"draft": seen.draft, "runs": seen.runs, "yaml": seen.yaml, "command": seen.commands}
+    return {"draft": seen.draft, "runs": seen.runs, "yaml": seen.yaml, "command": seen.command}
 
 
 def _fields(
@@ -205,17 +232,14 @@ def _fields(
     *,
     needed: Sequence[str] = (),
 ) -> dict[str, Any]:
-    known, _ = dataset_pages.list_datasets(
-        services, actor.tenant_id, after=None, limit=_MOST_CHOICES
-    )
-    models, _ = model_pages.list_models(
-        services, actor.tenant_id, name=None, after=None, limit=_MOST_CHOICES
-    )
+    tenant_id = actor.tenant_id
+    models = registry.list_offered(services, tenant_id, most=_MOST_CHOICES, also=[])
     return {
         "texts": texts,
         "datasets": list(datasets) or [""],
-        "known_datasets": list(dict.fromkeys(each.name for each in known)),
+        "known_datasets": dataset_pages.newest_names(services, tenant_id, most=_MOST_CHOICES),
         "bases": WRITERS,
+        "fits": _fits(services, actor, texts, datasets),
         "models": list(dict.fromkeys(each.name for each in models)),
         "methods": list_methods(),
         "pools": operating.list_pools(services),

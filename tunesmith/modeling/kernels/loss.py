@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# 256 x 49,152 float32 logits are 50 MB; the whole of a batch would be 240 MB and more.
-CHUNK_TOKENS = 256
+from tunesmith.modeling.footprint import CHUNK_TOKENS
 
 
 def linear_cross_entropy(

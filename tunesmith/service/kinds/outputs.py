@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from tunesmith.artifacts import read_manifest
 from tunesmith.errors import ArtifactCorrupt
 from tunesmith.service.kinds.kind import Finished
-from tunesmith.service.registry import add_model
+from tunesmith.service.registry import add_model, name_of_model
 from tunesmith.service.services import Services
 from tunesmith.store.names import point_name
 from tunesmith.training.job import RESULT
@@ -20,7 +20,7 @@ def publish_dataset(services: Services, db: Session, finished: Finished) -> None
 
 
 def publish_model(services: Services, db: Session, finished: Finished) -> None:
-    """Register the result as the next version of the job's name.
+    """Register the result as the next version of the model that the job makes.
 
     Raises:
         ArtifactCorrupt: it is gone.
@@ -30,4 +30,4 @@ def publish_model(services: Services, db: Session, finished: Finished) -> None:
     if manifest is None:
         raise ArtifactCorrupt(f"the result of job {job.id} is gone")
     folder = (finished.folder / RESULT).relative_to(services.home(job.tenant_id).folder)
-    add_model(db, job, manifest, name=job.name, folder=str(folder), now=finished.now)
+    add_model(db, job, manifest, name=name_of_model(job), folder=str(folder), now=finished.now)
