@@ -102,9 +102,9 @@ def test_a_run_from_plan_to_log(served: Served, tmp_path: Path) -> None:
     renamed = remote(served, "runs", "rename", "quick", "quick-one")
     assert renamed.code == 0, renamed.err
     assert "run quick-one" in remote(served, "runs", "show", quick["id"]).out
-    refused = remote(served, "runs", "rename", "quick", "no/path")
+    refused = remote(served, "runs", "rename", "quick-one", "no/path")
     assert (refused.code, "no/path" in refused.err) == (2, True)
-    longer = remote(served, "runs", "extend", "quick", "--epochs", "1", "--name", "longer")
+    longer = remote(served, "runs", "extend", "quick-one", "--epochs", "1", "--name", "longer")
     assert longer.code == 0, longer.err
     assert "run longer finished" in longer.out
 

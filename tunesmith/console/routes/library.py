@@ -75,12 +75,11 @@ _FORMS: Mapping[str, type[EntryForm]] = {"character": CharacterForm, "prompt": P
 # --- pages -----------------------------------------------------------------------------------
 
 
-def _pages(shelf: Shelf[Any]) -> APIRouter:
+def _add_pages(router: APIRouter, shelf: Shelf[Any]) -> None:
     """The pages of a kind, on templates of its name."""
     kind, form_sent = shelf.kind, form_of(_FORMS[shelf.kind])
     address, its_id = f"/chat/{shelf.plural}", Path(alias=f"{kind}_id")
     one = f"{address}/{{{kind}_id}}"
-    router = page_router()
 
     @router.get(address)
     def list_page(
@@ -166,9 +165,7 @@ def _pages(shelf: Shelf[Any]) -> APIRouter:
         library.delete_entry(services, shelf, actor.tenant_id, entry_id)
         return go(request, address)
 
-    return router
-
 
 router = page_router()
 for _shelf in SHELVES:
-    router.include_router(_pages(_shelf))
+    _add_pages(router, _shelf)
