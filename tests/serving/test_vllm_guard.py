@@ -1,9 +1,9 @@
 """What stands before vLLM's own paths."""
 
-import asyncio
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from tunesmith.serving.in_vllm.tunesmith_guard import Guard
 
@@ -33,5 +33,6 @@ def test_only_what_bears_the_key_passes(
 
     headers = [] if key is None else [(b"authorization", f"Bearer {key}".encode())]
     scope = {"type": kind, "path": path, "headers": headers}
-    asyncio.run(Guard(vllm)(scope, None, send))
+    with start_blocking_portal() as portal:  # a thread's: a browser may have this one's loop
+        portal.call(Guard(vllm), scope, None, send)
     assert heard == [status]

@@ -88,6 +88,7 @@ BODIES: Mapping[str, Any] = {
     "Place": {"priority": 5},
     "Prices": {"price_per_core_hour": 0.05, "currency": "EUR"},
     "Reading": {"mapping": {"prompt": "question"}},
+    "RunChange": {"name": "support-again"},
     "Setup": {
         "secret": "ts-...",
         "email": "ann@example.org",
