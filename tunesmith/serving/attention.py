@@ -53,6 +53,10 @@ class Rotation:
     cosine_TD: Tensor
     sine_TD: Tensor
 
+    def at(self, rows: Tensor) -> "Rotation":
+        """Those of some of the rows."""
+        return Rotation(self.cosine_TD[rows], self.sine_TD[rows])
+
     def turn_(self, states_TXD: Tensor) -> None:
         """Rotate heads in place."""
         swapped = states_TXD.roll(states_TXD.shape[-1] // 2, dims=-1)
@@ -87,7 +91,7 @@ class Step:
     @cached_property
     def single_rows_S(self) -> Tensor:
         """The rows of `single`."""
-        return torch.tensor([span.row for span in self.single])
+        return torch.tensor([span.row for span in self.single], dtype=torch.long)
 
     @cached_property
     def blocks_SW(self) -> Array:
@@ -175,19 +179,19 @@ def attend(
     if by_kernel and not step.several:
         return _one_query_each(states_TXD, rotation, stored, step, scaling, window)
     num_kv, size = stored.shape[2], stored.shape[-1]
+    query_THD, kv_TXD = states_TXD[:, : -2 * num_kv], states_TXD[:, -2 * num_kv :]
+    output_THD = torch.empty_like(query_THD, memory_format=torch.contiguous_format)
+    single_S = step.single_rows_S
+    if step.single and by_kernel:  # which turns and stores them itself
+        turned = None if rotation is None else rotation.at(single_S)
+        output_THD[single_S] = _one_query_each(
+            states_TXD[single_S], turned, stored, step, scaling, window
+        )
     if rotation is not None:
         rotation.turn_(states_TXD[:, :-num_kv])
-    kv_TXD = states_TXD[:, -2 * num_kv :]
     stored.view(-1, size).index_copy_(0, step.slots_F, kv_TXD.reshape(-1, size))
-    query_THD = states_TXD[:, : -2 * num_kv]
-    output_THD = torch.empty_like(query_THD, memory_format=torch.contiguous_format)
-    if step.single:
-        single_SXD = states_TXD[step.single_rows_S]
-        output_THD[step.single_rows_S] = (
-            _one_query_each(single_SXD, None, stored, step, scaling, window)
-            if by_kernel
-            else _by_sdpa(single_SXD[:, : -2 * num_kv], stored, step, scaling, window)
-        )
+    if step.single and not by_kernel:
+        output_THD[single_S] = _by_sdpa(query_THD[single_S], stored, step, scaling, window)
     scaled_THD = query_THD * scaling
     key_TKD, value_TKD = kv_TXD.chunk(2, dim=1)
     for span in step.several:
