@@ -106,10 +106,12 @@ def run_ours(load: Load) -> Result:
     list(engine.submit(GenerationRequest((5, 6, 7), Sampling(temperature=0, max_tokens=4))))
     started = time.perf_counter()
     waits: dict[int, float] = {}
-    streams = [
-        engine.submit(GenerationRequest(tuple(prompt), sampling, adapter=name))
+    requests = [
+        GenerationRequest(tuple(prompt), sampling, adapter=name)
         for prompt, name in zip(prompts(load), adapter_names(load), strict=True)
     ]
+    with ThreadPoolExecutor(load.chats) as clients:  # one alone would wait between its requests
+        streams = list(clients.map(engine.submit, requests))
     num_tokens, open_streams = 0, dict(enumerate(streams))
     while open_streams:  # one token of each in turn: all are written at the same pace
         for index, stream in list(open_streams.items()):

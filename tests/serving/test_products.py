@@ -17,7 +17,7 @@ def num_threads(request: pytest.FixtureRequest) -> Generator[int]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 8, 12, 13, FEW_ROWS, FEW_ROWS + 1])
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 12, 13, FEW_ROWS + 1, 200])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("numbers", ["bf16", "float32", "float32 that fit into bf16"])
 @torch.inference_mode()

@@ -13,7 +13,8 @@ from torch.nn.functional import linear
 
 from tunesmith.serving import kernels
 
-FEW_ROWS = 64  # up to here kernels do better than products of torch
+FEW_ROWS = 64  # up to here kernels do better than operations of torch
+_FEW_TO_WIDEN = 128  # up to here widening all weights takes longer than the kernel
 
 # What torch's own compiler calls for frozen weights; they have no public names.
 _reorder = torch.ops.mkldnn._reorder_linear_weight
@@ -81,7 +82,7 @@ class WidenedProduct(Product):
     def __call__(self, inputs_TI: Tensor) -> Tensor:
         """As `Product` says."""
         inputs_TI = inputs_TI.to(self.dtype).contiguous()
-        if inputs_TI.shape[0] <= FEW_ROWS:
+        if inputs_TI.shape[0] <= _FEW_TO_WIDEN:
             output_TO = kernels.multiply(inputs_TI, self._array_OI)
         else:  # widened for the moment: of many rows that is little
             output_TO = inputs_TI @ self._weight_OI.float().T
