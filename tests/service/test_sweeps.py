@@ -52,4 +52,4 @@ def test_what_cannot_be_tried_queues_nothing(
 ) -> None:
     with pytest.raises(RecipeInvalid, match=complaint):
         _submit(services, actor, **grid)
-    assert list_queue(services, actor.tenant_id) == []
+    assert list_queue(services, actor.tenant_id) == ([], False)

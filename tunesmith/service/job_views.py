@@ -98,15 +98,17 @@ def view_jobs(services: Services, db: Session, jobs: Sequence[Job]) -> list[JobV
     ]
 
 
-def list_queue(services: Services, tenant_id: str, *, most_waiting: int = 1000) -> list[JobView]:
-    """The tenant's jobs that are at work, and then those that wait, in the order of the queue."""
+def list_queue(
+    services: Services, tenant_id: str, *, most_waiting: int = 1000
+) -> tuple[list[JobView], bool]:
+    """The tenant's jobs that are at work, then the first of those that wait; whether more wait."""
     mine = select(Job).where(Job.tenant_id == tenant_id)
     with services.database.reading() as db:
         at_work = db.scalars(mine.where(Job.status.in_(ACTIVE)).order_by(Job.started_at, Job.id))
-        waiting = db.scalars(
-            mine.where(Job.status == "queued").order_by(*IN_ORDER).limit(most_waiting)
-        )
-        return view_jobs(services, db, [*at_work, *waiting])
+        queued = mine.where(Job.status == "queued").order_by(*IN_ORDER).limit(most_waiting + 1)
+        waiting = db.scalars(queued).all()
+        views = view_jobs(services, db, [*at_work, *waiting[:most_waiting]])
+        return views, len(waiting) > most_waiting
 
 
 def _places(db: Session, tenant_id: str) -> dict[str, int]:

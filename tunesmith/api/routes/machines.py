@@ -26,4 +26,5 @@ def list_workers(actor: Reader, services: ServicesDep) -> Page[WorkerView]:
 @router.get("/queue")
 def list_queue(actor: Reader, services: ServicesDep) -> Page[JobView]:
     """The tenant's jobs at work, then those that wait, in the order of the queue."""
-    return Page(data=job_views.list_queue(services, actor.tenant_id))
+    jobs, _ = job_views.list_queue(services, actor.tenant_id)
+    return Page(data=jobs)

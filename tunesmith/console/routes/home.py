@@ -51,10 +51,9 @@ def _now(request: Request, actor: Actor) -> dict[str, Any]:
     latest, _ = run_pages.list_runs(
         services, actor.tenant_id, matching=JobFilter(kinds=["train"]), after=None, limit=_LATEST
     )
-    queue = job_views.list_queue(services, actor.tenant_id, most_waiting=_WAITING + 1)
-    more_wait = sum(job.status == "queued" for job in queue) > _WAITING
+    queue, more_wait = job_views.list_queue(services, actor.tenant_id, most_waiting=_WAITING)
     return {
-        "jobs": queue[:-1] if more_wait else queue,
+        "jobs": queue,
         "more_wait": more_wait,
         "figures": _figures(machine_load(services), text_in(request)),
         "runs": latest,

@@ -120,9 +120,9 @@ def move(
 
 def _queue(services: Services, actor: Actor) -> dict[str, Any]:
     """The first jobs that wait, and whether there are more."""
-    every = job_views.list_queue(services, actor.tenant_id, most_waiting=_WAITING + 1)
+    every, more_wait = job_views.list_queue(services, actor.tenant_id, most_waiting=_WAITING)
     waiting = [job for job in every if job.status == "queued"]
-    return {"waiting": waiting[:_WAITING], "more_wait": len(waiting) > _WAITING}
+    return {"waiting": waiting, "more_wait": more_wait}
 
 
 @router.get("/runs/compare")
