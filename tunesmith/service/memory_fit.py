@@ -54,12 +54,11 @@ def judge_fit(services: Services, tenant_id: str, recipe: TrainConfig) -> Memory
         return None
     num_numbers = sum(map(count_numbers, folder.glob("*.safetensors")))
     method = recipe.method
-    is_full = method.kind == "full"
     longest = _longest(services.home(tenant_id), recipe)
     found = footprint(
         shape,
         method,
-        num_frozen=0 if is_full else num_numbers,
+        num_frozen=0 if method.kind == "full" else num_numbers,
         num_trainable=num_numbers if method.kind == "full" else shape.most_low_rank(method.rank),
         number_bytes={"auto": number_bytes(), "bf16": 2, "fp32": 4}[recipe.precision],
         batch_tokens=recipe.training.batch_size * longest,

@@ -322,14 +322,14 @@ class Minder:
         """Load an adapter that memory is held for; what keeps it from that."""
         self._allow()
         asked = {"lora_name": deployment.model, "lora_path": str(adapter)}
-        problem: str | None = "the engine ended"
+        is_loaded = False
         try:
             answer = client.post("/v1/load_lora_adapter", json=asked)
-            problem = None if answer.status_code == 200 else _reason(answer)
+            is_loaded = answer.status_code == 200
         finally:
-            if problem is not None:
+            if not is_loaded:
                 self._give_back(deployment.model)
-        return problem
+        return None if is_loaded else _reason(answer)
 
     def _unload(self, client: httpx2.Client, model: str) -> None:
         client.post("/v1/unload_lora_adapter", json={"lora_name": model})

@@ -7,6 +7,9 @@ three layers 15 us instead of 38 (benchmarks/NOTES.md). Sums are float32 whateve
 Kernels take arrays of numpy, which has no bf16: `as_array` shows its bits as uint16. Rows are taken
 four at a time, `ROWS`, where loops over one alone would wait for each sum.
 
+All are in one file: numba compiles a kept kernel anew when its file has changed, and knows nothing
+of changes in others whose functions it calls.
+
 Axes: S sequences, W the most blocks of one, P blocks of the cache, B tokens of a block, H query
 heads, K key/value heads, X = H + 2 * K, G = H / K, D head size; T rows of a step, N places of a
 bank, R rows of A, I inputs, O outputs, F inner size.
